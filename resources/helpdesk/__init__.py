@@ -1,0 +1,1 @@
+"""Helpdesks, one adapter a platform, all behind ``base.Helpdesk``."""
