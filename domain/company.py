@@ -1,5 +1,157 @@
 """A company: the wall around everything that belongs to one customer of Casebook.
 
-Belongs here: the id and its rule, the record of the registry, the catalogue of settings.
+Belongs here: the id and its rule, the record of the registry, the catalogue of settings and how each is read.
 Does not belong here: where companies are kept (``resources/companies``) or their secrets (``resources/secrets``).
 """
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NewType
+from zoneinfo import ZoneInfo, available_timezones
+
+from domain.errors import InputError
+
+CompanyId = NewType("CompanyId", str)
+Platform = Literal["freshdesk", "export"]
+PLATFORMS: tuple[Platform, ...] = ("freshdesk", "export")
+
+_COMPANY_ID = re.compile(r"[a-z0-9][a-z0-9-]{1,62}", re.ASCII)
+
+
+def company_id(text: str) -> CompanyId:
+    """The only way to name a company (DESIGN §3.3). Raises ``InputError`` for anything that is not a plain id:
+    ids become folder names, collection names and partition keys, so nothing else may pass."""
+    if not _COMPANY_ID.fullmatch(text):
+        raise InputError(
+            "bad company id.",
+            f"{text!r} is not 2 to 63 characters of a-z, 0-9 and '-', starting with a letter or digit.",
+            "Choose an id such as 'acme' or 'hanbit-seoul'.",
+        )
+    return CompanyId(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One entry of the catalogue: ``read`` turns what a person typed into the stored value or raises ``ValueError``
+    with what would be right."""
+
+    name: str
+    kind: str
+    default: Any
+    meaning: str
+    read: Callable[[str], Any]
+
+
+def _choice(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return text.lower()
+
+    return read
+
+
+def _number(low: float, high: float, kind: type[int] | type[float]) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise ValueError(f"a number from {low} to {high}")
+        return value
+
+    return read
+
+
+def _words(text: str) -> list[str]:
+    words = [word.strip().lower() for word in text.split(",") if word.strip()]
+    if not words:
+        raise ValueError("words with commas between them")
+    return words
+
+
+def _date(text: str) -> str:
+    if text and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", text):
+        raise ValueError("a date such as 2026-01-31, or nothing")
+    return text
+
+
+def _time_zone(text: str) -> str:
+    if text not in available_timezones():
+        raise ValueError("a time zone such as Asia/Seoul or UTC")
+    return str(ZoneInfo(text))
+
+
+def _mapping(text: str) -> dict[str, str]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        raise ValueError('JSON such as {"ticket_id": "id", "description": "text"}')
+    return value
+
+
+RESOLVED = ("resolved", "closed", "verified", "solved", "done", "fixed", "해결", "해결됨", "해결 완료", "완료", "종료", "종료됨")
+
+SETTINGS: dict[str, Setting] = {
+    setting.name: setting
+    for setting in (
+        Setting("resolved_statuses", "words", list(RESOLVED), "statuses that count as resolved, in any case", _words),
+        Setting("conversations", "all|resolved", "all", "whose threads are fetched; 'resolved' saves requests", _choice("all", "resolved")),
+        Setting("attachments", "full|threads|none", "full", "attachments' metadata: of ticket and thread, of the thread, none", _choice("full", "threads", "none")),
+        Setting("since", "date", "", "the first walk takes tickets updated since this day; empty: all", _date),
+        Setting("language", "ko|en|auto", "auto", "the language of the tickets", _choice("ko", "en", "auto")),
+        Setting("time_zone", "time zone", "UTC", "days and the nightly hour are in it", _time_zone),
+        Setting("nightly_hour", "0-23", 2, "from this hour on the day's sync is started, once a day", _number(0, 23, int)),
+        Setting("rate_share", "0.1-1", 0.8, "share of the helpdesk's request limit that Casebook may use", _number(0.1, 1, float)),
+        Setting("audience", "customer|agent", "customer", "'agent' also searches private notes", _choice("customer", "agent")),
+        Setting("embedding_model", "model", "auto", "auto, minilm-en, e5-multi or use-multi; auto looks at the texts once", _choice("auto", "minilm-en", "e5-multi", "use-multi")),
+        Setting("dense_weight", "0-1", None, "weight of meaning against words in a search; unset: the measured one", _number(0, 1, float)),
+        Setting("columns", "JSON", {}, "column names of an export, ours to theirs", _mapping),
+    )
+}
+
+
+def read_setting(name: str, text: str) -> Any:
+    """The stored value of ``NAME=TEXT``. Raises ``InputError`` that names the nearest setting or what would be right."""
+    setting = SETTINGS.get(name)
+    if setting is None:
+        near = difflib.get_close_matches(name, SETTINGS, 1)
+        raise InputError(
+            f"unknown setting {name!r}.",
+            f"Did you mean {near[0]!r}?" if near else "",
+            "'casebook company set --help' lists all of them.",
+        )
+    try:
+        return setting.read(text.strip())
+    except ValueError as wrong:
+        raise InputError(f"bad value for {name}.", f"{text!r} is not {wrong}.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """A row of the registry.
+
+    ``endpoint`` is the helpdesk's address (freshdesk) or the export's path; ``settings`` holds only what was set,
+    the catalogue has the defaults; ``created_at`` is ISO 8601 UTC.
+    """
+
+    id: CompanyId
+    platform: Platform
+    endpoint: str
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    paused: bool = False
+    created_at: str = ""
+
+    def setting(self, name: str) -> Any:
+        """The value in force."""
+        return self.settings.get(name, SETTINGS[name].default)
+
+    def is_resolved(self, status: str) -> bool:
+        """Whether a ticket of this status is a solved case. A source that gives no status gives solved ones."""
+        return not status or status.strip().lower() in self.setting("resolved_statuses")

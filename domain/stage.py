@@ -1,0 +1,226 @@
+"""Stage tables: the one shape in which every asset keeps its rows, and what a store must do for them.
+
+Belongs here: the records that travel between ``derive`` and a store, and the store's contract.
+Does not belong here: SQL (``resources/storage``), or what any one stage makes (the module of its subject).
+
+The rules R1-R11 named below: one writer a company (R11) takes numbers from one clock (R1); a row's ``seq`` moves only
+when its content does (R2); what readers have seen is a ``Cursor`` of a top and the gaps below it (R6).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from domain.fingerprint import fingerprint
+
+TABLES: dict[str, str] = {
+    "raw_tickets": "tickets with their threads, as the helpdesk gave them",
+    "merged_tickets": "ticket, thread and attachments as one document",
+    "ticket_summaries": "problem, cause, solution, result and tags of resolved tickets",
+    "ticket_embeddings": "the summary as a vector",
+    "ticket_terms": "the words of the whole thread that a search can find",
+    "ticket_collection": "the points of the vector collection",
+}
+"""Every stage table, in the order the data flows. The asset has the table's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What decides whether a row must be made again; a row without its payload."""
+
+    content_hash: str | None
+    source_hash: str | None
+    made_by: str | None
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it stands. ``payload`` is JSON; ``vector`` is little-endian float32; a tombstone has neither."""
+
+    doc_id: str
+    seq: int
+    content_hash: str | None
+    source_hash: str | None
+    made_by: str | None
+    payload: Any
+    vector: bytes | None
+    deleted: bool
+    run_id: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A live row to write."""
+
+    doc_id: str
+    payload: Any
+    content_hash: str
+    source_hash: str
+    made_by: str
+    vector: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a ``make`` gave for one input. ``tokens`` and ``cost`` (US dollars) say what was paid for it."""
+
+    payload: Any
+    vector: bytes | None = None
+    tokens: int = 0
+    cost: float = 0.0
+
+    def content_hash(self) -> str:
+        """Hash of payload and vector."""
+        return fingerprint([self.payload, self.vector.hex() if self.vector else None])
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why one document could not be made."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far ``target`` has read ``source`` (R6): every seq up to ``top`` is read, but for those in ``gaps``.
+
+    ``gaps`` are closed intervals (low, high), the newest first. ``rule`` is the version of the rules that it was
+    walked with (R5): under another one nothing counts as read.
+    """
+
+    target: str
+    source: str
+    rule: str
+    top: int = 0
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    def opened(self, top: int) -> "Cursor":
+        """With what came since as one more gap."""
+        if top <= self.top:
+            return self
+        return Cursor(self.target, self.source, self.rule, top, ((self.top + 1, top), *self.gaps))
+
+    def shrunk(self, lowest_read: int | None) -> "Cursor":
+        """With the newest gap read down to ``lowest_read`` (None: to its end)."""
+        (low, _), *older = self.gaps
+        left = [] if lowest_read is None or lowest_read <= low else [(low, lowest_read - 1)]
+        return Cursor(self.target, self.source, self.rule, self.top, (*left, *older))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write changed: ``moved`` rows have new content, ``removed`` are new tombstones."""
+
+    moved: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """A document that waits: ``target`` could not make it ``retries`` times; it is ``due`` again at that time."""
+
+    target: str
+    doc_id: str
+    reason: str
+    retries: int
+    due: str
+    first_seen: str
+    last_run: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What a stage did in one run: numbers of documents (``seconds`` apart), and what was paid.
+
+    ``read`` were looked at; of them ``changed`` have new content, ``skipped`` are as they were, ``removed`` left the
+    table, ``failed`` wait in the queue. ``notes`` are for people; ``sample`` holds some ids that changed.
+    """
+
+    read: int = 0
+    changed: int = 0
+    skipped: int = 0
+    removed: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    calls: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+    requests: int = 0
+    notes: list[str] = field(default_factory=list[str])
+    sample: list[str] = field(default_factory=list[str])
+
+
+class Transaction(Protocol):
+    """One atomic change of a company's store: all of it is there after a crash, or none."""
+
+    def upsert(self, table: str, rows: Sequence[Put]) -> int:
+        """Write rows; returns how many moved (R2: new content, or back from the dead)."""
+        ...
+
+    def delete(self, table: str, doc_ids: Sequence[str]) -> int:
+        """Turn live rows into tombstones (R9); returns how many were live."""
+        ...
+
+    def save_cursor(self, cursor: Cursor) -> None: ...
+
+    def save_state(self, name: str, value: Any) -> None:
+        """Keep a small JSON value under a name: a source's own cursor, for example."""
+        ...
+
+    def fail(self, target: str, failures: Mapping[str, str], due: Mapping[str, str]) -> None:
+        """Put documents (id → reason) into the queue of ``target`` until their time (id → ISO 8601), or count a retry."""
+        ...
+
+    def settle(self, target: str, doc_ids: Iterable[str]) -> None:
+        """Take documents out of the queue of ``target`` (R7)."""
+        ...
+
+    def forget_paid(self, doc_ids: Iterable[str]) -> None:
+        """Drop the kept results of documents that the source deleted (R8)."""
+        ...
+
+
+class CompanyStore(Protocol):
+    """Everything one company has. No call takes a company: a handle cannot reach another one's rows."""
+
+    def begin(self, run_id: str, now: str) -> AbstractContextManager[Transaction]:
+        """Open a write; commits at the end of the ``with`` block, rolls back when it raises."""
+        ...
+
+    def top(self, table: str) -> int:
+        """The highest seq of a table; 0 when it is empty."""
+        ...
+
+    def window(self, table: str, low: int, high: int, limit: int) -> list[tuple[str, int]]:
+        """At most ``limit`` (doc_id, seq) with low <= seq <= high, the newest first."""
+        ...
+
+    def get(self, table: str, doc_ids: Sequence[str], *, vector: bool = False) -> dict[str, Row]: ...
+
+    def heads(self, table: str, doc_ids: Sequence[str]) -> dict[str, Head]: ...
+
+    def changes(self, table: str, after: int, limit: int) -> list[Row]:
+        """At most ``limit`` rows with seq > ``after``, the oldest first, with vectors, tombstones included."""
+        ...
+
+    def cursor(self, target: str, source: str) -> Cursor | None: ...
+
+    def state(self, name: str) -> Any: ...
+
+    def queued(self, target: str, doc_ids: Sequence[str]) -> dict[str, int]:
+        """The retries so far of those of the documents that wait in the queue of ``target``."""
+        ...
+
+    def due(self, target: str, now: str) -> list[str]:
+        """Documents whose time has come in the queue of ``target``."""
+        ...
+
+    def paid(self, made_by: str, source_hashes: Sequence[str]) -> dict[str, Made]: ...
+
+    def keep_paid(self, made_by: str, results: Sequence[tuple[str, str, Made]], run_id: str, now: str) -> None:
+        """Store paid results (source_hash, doc_id, what was made) in one commit of their own, at once (R8)."""
+        ...
