@@ -59,3 +59,5 @@ class CompanyBusy(CasebookError):
 
 class StorageError(CasebookError):
     """The store is damaged, full, or cannot be written."""
+
+    exit_code = 2

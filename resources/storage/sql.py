@@ -1,0 +1,385 @@
+"""One company's store in SQL (``domain.stage.CompanyStore``), for every dialect that has ON CONFLICT.
+
+Belongs here: every query there is. Does not belong here: opening, locking or repairing a database file (``sqlite``),
+or deciding what to write (``domain/derive``).
+
+The clock (R1): each write begins by moving the company's clock row and keeps that row locked until it commits, so
+commit order is seq order and ``max(seq)`` is a safe mark for readers.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import orjson
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domain.company import CompanyId
+from domain.stage import Cursor, Head, Made, Put, QueueEntry, Row
+from resources.storage import schema
+
+_INSERT: dict[str, Callable[[sa.Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_BIND_LIMIT = 10_000
+_EXPORTED = ("doc_id", "seq", "content_hash", "source_hash", "made_by", "payload", "run_id", "updated_at")
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+Item = TypeVar("Item")
+
+
+def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), _BIND_LIMIT):
+        yield items[start : start + _BIND_LIMIT]
+
+
+class SqlCompanyStore:
+    """The rows of one company. Holds one connection; use it from one thread at a time."""
+
+    def __init__(self, connection: sa.Connection, company: CompanyId) -> None:
+        self.company = company
+        self._db = connection
+        self._insert = _INSERT[connection.dialect.name]
+
+    def close(self) -> None:
+        self._db.close()
+
+    @property
+    def store_id(self) -> str:
+        """Which store this is: another one after the company was removed and added again."""
+        return self._one(sa.select(schema.clock.c.store_id).where(schema.clock.c.company_id == self.company))
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    def top(self, table: str) -> int:
+        stage = schema.stages[table]
+        return self._one(sa.select(sa.func.max(stage.c.seq)).where(stage.c.company_id == self.company)) or 0
+
+    def window(self, table: str, low: int, high: int, limit: int) -> list[tuple[str, int]]:
+        stage = schema.stages[table]
+        query = (
+            sa.select(stage.c.doc_id, stage.c.seq)
+            .where(stage.c.company_id == self.company, stage.c.seq.between(low, high))
+            .order_by(stage.c.seq.desc())
+            .limit(limit)
+        )
+        return [(doc_id, seq) for doc_id, seq in self._all(query)]
+
+    def get(self, table: str, doc_ids: Sequence[str], *, vector: bool = False) -> dict[str, Row]:
+        stage = schema.stages[table]
+        columns = self._row_columns(stage, vector)
+        return {row[0]: _row(row) for row in self._by_id(stage, columns, doc_ids)}
+
+    def heads(self, table: str, doc_ids: Sequence[str]) -> dict[str, Head]:
+        stage = schema.stages[table]
+        columns = (stage.c.doc_id, stage.c.content_hash, stage.c.source_hash, stage.c.made_by, stage.c.deleted)
+        return {row[0]: Head(*row[1:]) for row in self._by_id(stage, columns, doc_ids)}
+
+    def changes(self, table: str, after: int, limit: int) -> list[Row]:
+        stage = schema.stages[table]
+        query = (
+            sa.select(*self._row_columns(stage, True))
+            .where(stage.c.company_id == self.company, stage.c.seq > after)
+            .order_by(stage.c.seq)
+            .limit(limit)
+        )
+        return [_row(row) for row in self._all(query)]
+
+    def scan(self, table: str, *, batch: int = 1000) -> Iterator[pa.RecordBatch]:
+        """The live rows in the order of their ids, as Arrow batches; ``payload`` is JSON text, vectors are left out."""
+        stage = schema.stages[table]
+        after = ""
+        while True:
+            query = (
+                sa.select(*(stage.c[name] for name in _EXPORTED))
+                .where(stage.c.company_id == self.company, stage.c.doc_id > after, ~stage.c.deleted)
+                .order_by(stage.c.doc_id)
+                .limit(batch)
+            )
+            rows = self._all(query)
+            if not rows:
+                return
+            yield pa.record_batch(
+                [
+                    pa.array([row[i] for row in rows], pa.int64() if name == "seq" else pa.string())
+                    for i, name in enumerate(_EXPORTED)
+                ],
+                names=list(_EXPORTED),
+            )
+            after = rows[-1][0]
+
+    def ids(self, table: str) -> set[str]:
+        """The ids of the live rows."""
+        stage = schema.stages[table]
+        return set(self._column(sa.select(stage.c.doc_id).where(stage.c.company_id == self.company, ~stage.c.deleted)))
+
+    def count(self, table: str) -> int:
+        """How many rows are live."""
+        stage = schema.stages[table]
+        query = sa.select(sa.func.count()).where(stage.c.company_id == self.company, ~stage.c.deleted)
+        return self._one(query)
+
+    def cursor(self, target: str, source: str) -> Cursor | None:
+        c = schema.cursors.c
+        query = sa.select(c.rule, c.top, c.gaps).where(
+            c.company_id == self.company, c.target == target, c.source == source
+        )
+        found = self._all(query)
+        if not found:
+            return None
+        rule, top, gaps = found[0]
+        return Cursor(target, source, rule, top, tuple((low, high) for low, high in orjson.loads(gaps)))
+
+    def state(self, name: str) -> Any:
+        c = schema.states.c
+        value = self._one(sa.select(c.value).where(c.company_id == self.company, c.name == name))
+        return None if value is None else orjson.loads(value)
+
+    def queued(self, target: str, doc_ids: Sequence[str]) -> dict[str, int]:
+        c = schema.queue.c
+        if not self._one(sa.select(c.doc_id).where(c.company_id == self.company, c.target == target).limit(1)):
+            return {}  # almost always: the queue is empty
+        found: dict[str, int] = {}
+        for chunk in _chunks(doc_ids):
+            query = sa.select(c.doc_id, c.retries).where(
+                c.company_id == self.company, c.target == target, c.doc_id.in_(chunk)
+            )
+            found.update((doc_id, retries) for doc_id, retries in self._all(query))
+        return found
+
+    def due(self, target: str, now: str) -> list[str]:
+        c = schema.queue.c
+        query = (
+            sa.select(c.doc_id)
+            .where(c.company_id == self.company, c.target == target, c.due <= now)
+            .order_by(c.doc_id)
+        )
+        return self._column(query)
+
+    def queue(self) -> list[QueueEntry]:
+        """Everything that waits, the most often tried first."""
+        c = schema.queue.c
+        query = (
+            sa.select(c.target, c.doc_id, c.reason, c.retries, c.due, c.first_seen, c.last_run)
+            .where(c.company_id == self.company)
+            .order_by(c.retries.desc(), c.target, c.doc_id)
+        )
+        return [QueueEntry(*row) for row in self._all(query)]
+
+    def paid(self, made_by: str, source_hashes: Sequence[str]) -> dict[str, Made]:
+        c = schema.paid.c
+        found: dict[str, Made] = {}
+        for chunk in _chunks(source_hashes):
+            query = sa.select(c.source_hash, c.payload, c.vector).where(
+                c.company_id == self.company, c.made_by == made_by, c.source_hash.in_(chunk)
+            )
+            found.update((row[0], Made(orjson.loads(row[1]), row[2])) for row in self._all(query))
+        return found
+
+    # --- writing -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def begin(self, run_id: str, now: str) -> Iterator["SqlTransaction"]:
+        with self._db.begin():
+            transaction = SqlTransaction(self, run_id, now)
+            transaction.lock()
+            yield transaction
+
+    def keep_paid(self, made_by: str, results: Sequence[tuple[str, str, Made]], run_id: str, now: str) -> None:
+        rows = [
+            {
+                "company_id": self.company,
+                "made_by": made_by,
+                "source_hash": source_hash,
+                "doc_id": doc_id,
+                "payload": _json(made.payload),
+                "vector": made.vector,
+                "tokens": made.tokens,
+                "cost": made.cost,
+                "run_id": run_id,
+                "created_at": now,
+            }
+            for source_hash, doc_id, made in results
+        ]
+        with self._db.begin():
+            self._db.execute(self._insert(schema.paid).on_conflict_do_nothing(), rows)
+
+    # --- how a statement is sent -------------------------------------------------------------------------------
+
+    def _all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        if self._db.in_transaction():
+            return self._db.execute(query).all()
+        with self._db.begin():  # a read outside a write must not leave a transaction open behind it
+            return self._db.execute(query).all()
+
+    def _column(self, query: sa.Select[Any]) -> list[Any]:
+        return [row[0] for row in self._all(query)]
+
+    def _one(self, query: sa.Select[Any]) -> Any:
+        rows = self._all(query)
+        return rows[0][0] if rows else None
+
+    def _by_id(self, stage: sa.Table, columns: Iterable[Any], doc_ids: Sequence[str]) -> Iterator[sa.Row[Any]]:
+        query = sa.select(*columns)
+        for chunk in _chunks(doc_ids):
+            yield from self._all(query.where(stage.c.company_id == self.company, stage.c.doc_id.in_(chunk)))
+
+    @staticmethod
+    def _row_columns(stage: sa.Table, vector: bool) -> tuple[Any, ...]:
+        c = stage.c
+        blob: Any = c.vector if vector else sa.null()
+        return (
+            c.doc_id, c.seq, c.content_hash, c.source_hash, c.made_by, c.payload, blob, c.deleted, c.run_id, c.updated_at,
+        )  # fmt: skip
+
+
+class SqlTransaction:
+    """One atomic change (``domain.stage.Transaction``)."""
+
+    def __init__(self, store: SqlCompanyStore, run_id: str, now: str) -> None:
+        self._store = store
+        self._db = store._db  # pyright: ignore[reportPrivateUsage] -- the other half of the same class
+        self._insert = store._insert  # pyright: ignore[reportPrivateUsage]
+        self._company = store.company
+        self._run_id = run_id
+        self._now = now
+
+    def lock(self) -> None:
+        """Take the clock row before anything is read, so that no other writer comes between."""
+        self._tick(0)
+
+    def upsert(self, table: str, rows: Sequence[Put]) -> int:
+        if not rows:
+            return 0
+        seq = self._tick(len(rows))
+        heads = self._store.heads(table, [put.doc_id for put in rows])
+        moving, staying = [], []
+        for put in rows:
+            head = heads.get(put.doc_id)
+            moves = head is None or head.deleted or head.content_hash != put.content_hash
+            (moving if moves else staying).append(put)
+        stage = schema.stages[table]
+        if moving:
+            write = self._insert(stage)
+            fresh = {c.name: write.excluded[c.name] for c in stage.c if c.name not in ("company_id", "doc_id")}
+            statement = write.on_conflict_do_update(index_elements=["company_id", "doc_id"], set_=fresh)
+            values = [self._values(put, seq + i) for i, put in enumerate(moving, start=1)]
+            self._db.execute(statement, values)
+        if staying:
+            # R2: the content is what it was, so seq stays and nothing downstream wakes up.
+            changed = ("content_hash", "source_hash", "made_by", "payload", "vector", "run_id", "updated_at")
+            statement = (
+                sa.update(stage)
+                .where(stage.c.company_id == self._company, stage.c.doc_id == sa.bindparam("key"))
+                .values({name: sa.bindparam(f"new_{name}") for name in changed})
+            )
+            values = [self._values(put, 0) for put in staying]
+            self._db.execute(
+                statement, [{"key": v["doc_id"], **{f"new_{name}": v[name] for name in changed}} for v in values]
+            )
+        return len(moving)
+
+    def delete(self, table: str, doc_ids: Sequence[str]) -> int:
+        live = [doc_id for doc_id, head in self._store.heads(table, doc_ids).items() if not head.deleted]
+        if not live:
+            return 0
+        seq = self._tick(len(live))
+        stage = schema.stages[table]
+        gone = {"content_hash", "source_hash", "made_by", "payload", "vector"}
+        statement = (
+            sa.update(stage)
+            .where(stage.c.company_id == self._company, stage.c.doc_id == sa.bindparam("key"))
+            .values(
+                seq=sa.bindparam("new_seq"), deleted=True, run_id=self._run_id, updated_at=self._now,
+                **dict.fromkeys(gone, sa.null()),
+            )  # fmt: skip
+        )
+        self._db.execute(statement, [{"key": doc_id, "new_seq": seq + i} for i, doc_id in enumerate(live, start=1)])
+        return len(live)
+
+    def save_cursor(self, cursor: Cursor) -> None:
+        self._replace(
+            schema.cursors,
+            {
+                "target": cursor.target,
+                "source": cursor.source,
+                "rule": cursor.rule,
+                "top": cursor.top,
+                "gaps": _json(cursor.gaps),
+            },
+        )
+
+    def save_state(self, name: str, value: Any) -> None:
+        self._replace(schema.states, {"name": name, "value": _json(value)})
+
+    def fail(self, target: str, failures: Mapping[str, str], due: Mapping[str, str]) -> None:
+        for doc_id, reason in failures.items():
+            write = self._insert(schema.queue).values(
+                company_id=self._company,
+                target=target,
+                doc_id=doc_id,
+                reason=reason,
+                retries=0,
+                due=due[doc_id],
+                first_seen=self._now,
+                last_run=self._run_id,
+            )
+            again = {
+                "reason": write.excluded.reason,
+                "retries": schema.queue.c.retries + 1,
+                "due": write.excluded.due,
+                "last_run": write.excluded.last_run,
+            }
+            self._db.execute(write.on_conflict_do_update(index_elements=["company_id", "target", "doc_id"], set_=again))
+
+    def settle(self, target: str, doc_ids: Iterable[str]) -> None:
+        c = schema.queue.c
+        self._delete_where(schema.queue, list(doc_ids), c.doc_id, c.target == target)
+
+    def forget_paid(self, doc_ids: Iterable[str]) -> None:
+        self._delete_where(schema.paid, list(doc_ids), schema.paid.c.doc_id)
+
+    def _delete_where(self, table: sa.Table, doc_ids: Sequence[str], column: Any, *conditions: Any) -> None:
+        for chunk in _chunks(doc_ids):
+            self._db.execute(
+                sa.delete(table).where(table.c.company_id == self._company, column.in_(chunk), *conditions)
+            )
+
+    def _replace(self, table: sa.Table, values: dict[str, Any]) -> None:
+        write = self._insert(table).values(company_id=self._company, **values)
+        keys = [column.name for column in table.primary_key]
+        fresh = {name: write.excluded[name] for name in values if name not in keys}
+        self._db.execute(write.on_conflict_do_update(index_elements=keys, set_=fresh))
+
+    def _tick(self, count: int) -> int:
+        """Move the clock by ``count`` and return where it stood (R1)."""
+        c = schema.clock.c
+        statement = (
+            sa.update(schema.clock).where(c.company_id == self._company).values(seq=c.seq + count).returning(c.seq)
+        )
+        return self._db.execute(statement).scalar_one() - count
+
+    def _values(self, put: Put, seq: int) -> dict[str, Any]:
+        return {
+            "company_id": self._company,
+            "doc_id": put.doc_id,
+            "seq": seq,
+            "content_hash": put.content_hash,
+            "source_hash": put.source_hash,
+            "made_by": put.made_by,
+            "payload": _json(put.payload),
+            "vector": put.vector,
+            "deleted": False,
+            "run_id": self._run_id,
+            "updated_at": self._now,
+        }
+
+
+def _row(row: sa.Row[Any]) -> Row:
+    doc_id, seq, content_hash, source_hash, made_by, payload, vector, deleted, run_id, updated_at = row
+    decoded = None if payload is None else orjson.loads(payload)
+    return Row(doc_id, seq, content_hash, source_hash, made_by, decoded, vector, deleted, run_id, updated_at)
