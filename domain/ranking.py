@@ -1,0 +1,57 @@
+"""Joining the two halves of the search: by meaning (dense) and by words (sparse).
+
+Belongs here: the arithmetic that makes one order of two lists of hits, and its measured weights.
+Does not belong here: fetching the lists (``query/search``) or what people's feedback adds (``feedback``).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each half counts. The defaults are measured on public sets (``bench/retrieval.py``)."""
+
+    dense: float = 0.7
+    """Share of the dense half in the score, 0 to 1; the sparse half has the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One hit: the joint ``score`` in 0..1, and the engine's raw scores (None: not in that half's list)."""
+
+    id: str
+    score: float
+    dense: float | None
+    sparse: float | None
+
+
+def fuse(
+    dense: Sequence[tuple[str, float]], sparse: Sequence[tuple[str, float]], weights: Weights = Weights()
+) -> list[Scored]:
+    """One list of two, best first; equal scores in the order of their ids.
+
+    Each half's scores are first spread over 0..1 (its best hit 1, its last 0), then added by weight. A hit that only
+    one half found has 0 from the other.
+    """
+    by_dense, by_sparse = dict(dense), dict(sparse)
+    spread_dense, spread_sparse = _spread(by_dense), _spread(by_sparse)
+    hits = [
+        Scored(
+            id=id,
+            score=weights.dense * spread_dense.get(id, 0.0) + (1 - weights.dense) * spread_sparse.get(id, 0.0),
+            dense=by_dense.get(id),
+            sparse=by_sparse.get(id),
+        )
+        for id in by_dense.keys() | by_sparse.keys()
+    ]
+    return sorted(hits, key=lambda hit: (-hit.score, hit.id))
+
+
+def _spread(scores: Mapping[str, float]) -> dict[str, float]:
+    if not scores:
+        return {}
+    low, high = min(scores.values()), max(scores.values())
+    if high == low:
+        return dict.fromkeys(scores, 1.0)
+    return {id: (score - low) / (high - low) for id, score in scores.items()}
