@@ -117,11 +117,11 @@ class SqlCompanyStore:
         stage = schema.stages[table]
         return set(self._column(sa.select(stage.c.doc_id).where(stage.c.company_id == self.company, ~stage.c.deleted)))
 
-    def count(self, table: str) -> int:
-        """How many rows are live."""
+    def count(self, table: str, made_by: str | None = None) -> int:
+        """How many rows are live; of one making, if it is named."""
         stage = schema.stages[table]
         query = sa.select(sa.func.count()).where(stage.c.company_id == self.company, ~stage.c.deleted)
-        return self._one(query)
+        return self._one(query if made_by is None else query.where(stage.c.made_by == made_by))
 
     def cursor(self, target: str, source: str) -> Cursor | None:
         c = schema.cursors.c

@@ -1,0 +1,1 @@
+"""Vector collections: one interface, one file an engine."""
