@@ -1,0 +1,50 @@
+"""Settings of the installation: the environment variables ``CASEBOOK_*``, and where things lie under the home.
+
+Belongs here: what is the same for all companies. Does not belong here: a company's settings (``domain/company``).
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.company import CompanyId
+from domain.errors import StorageError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Read from the environment when it is made. ``home`` holds everything that Casebook writes."""
+
+    model_config = SettingsConfigDict(env_prefix="CASEBOOK_", frozen=True)
+
+    home: Path = REPOSITORY / "data"
+    master_key: str = ""
+    """Fernet key of the companies' secrets; empty: a key file in the home, made when it is first needed."""
+
+    @cached_property
+    def root(self) -> Path:
+        """The home, absolute, made when it is missing. Raises ``StorageError`` when it cannot be written."""
+        root = self.home.expanduser().resolve()
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            probe = root / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise StorageError(
+                "the folder cannot be written.", f"CASEBOOK_HOME is {root}: {error.strerror}.", "Choose another one, or give rights."
+            ) from error
+        return root
+
+    def company_folder(self, company: CompanyId) -> Path:
+        """Where everything of one company lies: its database, index and lock."""
+        return self.root / "companies" / company
+
+    def index_folder(self, company: CompanyId) -> Path:
+        return self.company_folder(company) / "index"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.root / "dagster"
