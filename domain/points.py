@@ -6,9 +6,10 @@ time (Qdrant's ``Modifier.Idf``), so an added document never changes another one
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 SPARSE_VERSION: Final = "1"
 """Changes whenever the same terms would give another vector; part of the index's fingerprint."""
@@ -50,3 +51,43 @@ def _by_index(terms: Mapping[str, int]) -> dict[int, int]:
 def term_index(term: str) -> int:
     """A term's index in the sparse vector, 0 to 2^32 - 1: BLAKE2b of its UTF-8 bytes, the same on every machine."""
     return int.from_bytes(hashlib.blake2b(term.encode("utf-8", "replace"), digest_size=4).digest(), "big")
+
+
+POINT_VERSION: Final = "1"
+"""Changes whenever the same ticket would give another payload."""
+
+_METADATA = ("priority", "type", "channel", "requester", "created_at", "resolved_at", "custom_fields")
+_METADATA_LIMIT = 2000
+"""Characters of JSON that ``original_data`` may take; what is longer is left out field by field."""
+
+
+def ticket_point(company_id: str, merged: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
+    """A point's payload: the specification's fields (workflow.ko.md, step 3), and those that a search filters on.
+
+    ``original_data`` is metadata only: no message, no private note, bounded in size. ``created_at`` is the ticket's own.
+    """
+    return {
+        "company_id": company_id,
+        "data_type": "ticket",
+        "ticket_id": merged["ticket_id"],
+        "summary": {name: summary[name] for name in ("problem", "cause", "solution", "result", "tags")},
+        "original_data": _bounded({name: merged[name] for name in _METADATA if merged.get(name)}),
+        "created_at": merged["created_at"],
+        "title": merged["subject"],
+        "status": merged["status"].lower(),
+        "tags": sorted({tag.lower() for tag in (*merged["tags"], *summary["tags"])}),
+        "product": merged["product"].lower(),
+        "language": merged["language"],
+        "updated_at": merged["updated_at"],
+        "url": merged["url"],
+    }
+
+
+def _bounded(fields: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    room = _METADATA_LIMIT
+    for name, value in fields.items():
+        room -= len(json.dumps(value, ensure_ascii=False))
+        if room >= 0:
+            kept[name] = value
+    return kept

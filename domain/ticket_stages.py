@@ -1,0 +1,133 @@
+"""The ticket stages: for each table from ``merged_tickets`` to ``ticket_collection``, what it takes and what it makes.
+
+Belongs here: ``project`` and ``make`` of each stage, and the versions that say when rows must be made again.
+Does not belong here: the walk over the rows (``derive``), or how a summary or a term is found (their modules).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from domain import extractive, merge, points, summary, tokens
+from domain.company import Company
+from domain.derive import Input, Sources, Stage, each
+from domain.fingerprint import fingerprint
+from domain.stage import Failed, Made
+from domain.ticket import Ticket
+
+Json = dict[str, Any]
+_BATCH = 32
+"""Texts handed to an embedder at once: each batch is stored when it arrives."""
+
+
+def merged_tickets(neutral: Callable[[Json], Ticket], adapter: str) -> Stage:
+    """Ticket, thread and attachments as one document. ``adapter`` is the version of ``neutral``."""
+
+    def project(rows: Sources) -> Input | None:
+        (raw,) = rows
+        return None if raw is None else Input(raw.payload, raw.content_hash)
+
+    return Stage(
+        "merged_tickets",
+        ("raw_tickets",),
+        project,
+        each(lambda payload: Made(merge.merge(neutral(payload)))),
+        made_by=f"merge-{merge.MERGE_VERSION} {adapter}",
+    )
+
+
+def ticket_summaries(company: Company) -> Stage:
+    """Summaries of solved cases; an unresolved ticket costs nothing and is not found (the specification's filter)."""
+
+    def project(rows: Sources) -> Input | None:
+        (merged,) = rows
+        if merged is None or not company.is_resolved(merged.payload["status"]):
+            return None
+        said = {name: merged.payload[name] for name in ("subject", "language", "messages")}
+        said["messages"] = [message for message in said["messages"] if not message["private"]]
+        return Input(said)
+
+    return Stage(
+        "ticket_summaries",
+        ("merged_tickets",),
+        project,
+        each(lambda said: Made(extractive.summarise(said).to_payload())),
+        made_by=extractive.METHOD,
+        rule=_resolved_rule(company),
+    )
+
+
+def ticket_embeddings(model_id: str, embed: Callable[[Sequence[str]], Sequence[bytes]]) -> Stage:
+    """The summary as a vector. ``embed`` gives little-endian float32 for each text; its results are kept."""
+
+    def project(rows: Sources) -> Input | None:
+        (row,) = rows
+        return None if row is None else Input(summary.embedding_text(summary.from_payload(row.payload)))
+
+    def make(texts: Sequence[str]) -> Iterator[tuple[int, Made | Failed]]:
+        for start in range(0, len(texts), _BATCH):
+            for offset, vector in enumerate(embed(texts[start : start + _BATCH])):
+                yield start + offset, Made({"model": model_id}, vector)
+
+    return Stage("ticket_embeddings", ("ticket_summaries",), project, make, made_by=model_id, keep=True)
+
+
+def ticket_terms(company: Company) -> Stage:
+    """The words of a solved case's whole thread as a sparse vector; private notes only for agents' eyes."""
+    audience = company.setting("audience")
+
+    def project(rows: Sources) -> Input | None:
+        (merged,) = rows
+        if merged is None or not company.is_resolved(merged.payload["status"]):
+            return None
+        return Input(merge.thread_text(merged.payload, audience))
+
+    def make(text: str) -> Made:
+        indices, values = points.sparse(tokens.terms(text))
+        return Made({"indices": indices, "values": values})
+
+    return Stage(
+        "ticket_terms",
+        ("merged_tickets",),
+        project,
+        each(make),
+        made_by=f"terms-{tokens.TOKENS_VERSION} sparse-{points.SPARSE_VERSION}",
+        rule=fingerprint([_resolved_rule(company), audience]),
+    )
+
+
+def collection_made_by(model_id: str) -> str:
+    """What makes a collection's points; another value means another physical collection. ``model_of`` reads it back."""
+    return f"{model_id} | terms-{tokens.TOKENS_VERSION} sparse-{points.SPARSE_VERSION} point-{points.POINT_VERSION}"
+
+
+def model_of(made_by: str) -> str:
+    """The model that queries to such a collection must be embedded with."""
+    return made_by.split(" | ")[0]
+
+
+def ticket_collection(company: Company, model_id: str) -> Stage:
+    """The points: vector, words and payload of each case that has all of them."""
+
+    def project(rows: Sources) -> Input | None:
+        merged, summarised, embedded, terms = rows
+        if merged is None or summarised is None or embedded is None or terms is None:
+            return None
+        return Input((merged, summarised, embedded, terms), [row.content_hash for row in rows if row])
+
+    def make(rows: Sequence[Any]) -> Made:
+        merged, summarised, embedded, terms = rows
+        point = points.ticket_point(company.id, merged.payload, summarised.payload)
+        return Made({"point": point, **terms.payload}, embedded.vector)
+
+    return Stage(
+        "ticket_collection",
+        ("merged_tickets", "ticket_summaries", "ticket_embeddings", "ticket_terms"),
+        project,
+        each(make),
+        made_by=collection_made_by(model_id),
+        vectors=True,
+    )
+
+
+def _resolved_rule(company: Company) -> str:
+    return fingerprint(sorted(company.setting("resolved_statuses")))
