@@ -232,7 +232,7 @@ class _Run:
         settled = [doc_id for doc_id in waiting if doc_id not in outcome.failures]
         if not (outcome.puts or outcome.drops or outcome.failures or settled or cursor):
             return
-        due = {doc_id: _due(self.now, waiting.get(doc_id, 0)) for doc_id in outcome.failures}
+        due = {doc_id: due_again(self.now, waiting.get(doc_id, 0)) for doc_id in outcome.failures}
         with self.store.begin(self.run_id, self.now) as write:
             moved = write.upsert(target, outcome.puts)
             write.delete(target, outcome.drops)
@@ -255,7 +255,7 @@ class _Run:
                 report.sample.append(doc_id)
 
 
-def _due(now: str, retries: int) -> str:
+def due_again(now: str, retries: int) -> str:
     """When to try again: the next sync for the first failures, then after 1, 2, 4 … hours, a day at most."""
     if retries < _EAGER_RETRIES:
         return now

@@ -33,10 +33,11 @@ MAX_TERM: Final = 64
 """Longer runs of letters and digits are no words (base64, hashes of logs) and are left out."""
 
 _LINE: Final = 1_000  # Kiwi's time grows faster than the length of a text without spaces: it gets no longer piece
-_WORD = re.compile(r"[^\W_]+")
-_CODE = re.compile(r"[^\W_]+(?:[-._:/@#][^\W_]+)+")
 _HANGUL = re.compile("[가-힣]")
 _SYLLABLES = re.compile("[가-힣]+|[一-鿿]+|[ぁ-ヿ]+")
+_LETTERS = r"[^\W_가-힣一-鿿ぁ-ヿ]+"
+_WORD = re.compile(_LETTERS)
+_CODE = re.compile(rf"{_LETTERS}(?:[-._:/@#]{_LETTERS})+")
 _CONTENT_TAGS = frozenset({"NNG", "NNP", "NR", "VV", "VA", "XR", "MAG"})
 
 _ENGLISH = """
@@ -111,7 +112,7 @@ def _words(text: str) -> Iterator[str]:
 @lru_cache(maxsize=1 << 17)
 def _term(word: str) -> str:
     """The term of one word, or "" for a word that says nothing."""
-    if word in _STOP_WORDS or len(word) > MAX_TERM or not word.isascii():
+    if word in _STOP_WORDS or len(word) > MAX_TERM:
         return ""
     if word.isdigit() or len(word) < 3:
         return word
@@ -120,7 +121,7 @@ def _term(word: str) -> str:
 
 def _codes(text: str) -> Iterator[str]:
     for code in _CODE.findall(text):
-        if len(code) <= MAX_TERM and code.isascii() and any(map(str.isdigit, code)):
+        if len(code) <= MAX_TERM and any(map(str.isdigit, code)):
             yield code
 
 

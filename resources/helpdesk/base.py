@@ -91,6 +91,9 @@ class Helpdesk(Protocol):
     requests: int
     """Requests sent so far by this object."""
 
+    absent_is_gone: bool
+    """Whether a document that a whole walk did not show is gone; else each missing one is asked for by ``one``."""
+
     def check(self) -> Account:
         """Prove address, key and rights with as few requests as can be."""
         ...

@@ -1,0 +1,330 @@
+"""From a mail's HTML or plain body to what its writer wrote: readable text, no quoted replies, no signature.
+
+Belongs here: reading HTML as lines, and the rules that tell a mail's own words from what mail programs add.
+Does not belong here: the order and roles of messages in a thread (``merge``), or greetings (``extractive``).
+
+Every rule looks at one line, or at a few lines joined, of bounded length, so time grows with the size of the body only.
+When in doubt a line stays: quoted text that slips through costs a little, a lost answer costs the case.
+"""
+
+import html as html_entities
+import re
+import unicodedata
+from collections.abc import Mapping
+from itertools import count
+
+from lxml import etree
+
+MAIL_TEXT_VERSION = "1"
+
+_DEEPEST = 1000
+_LONGEST_LINE = 400
+_LONGEST_SIGNATURE = 12
+_TAG = re.compile(r"<[a-zA-Z/!?]")
+_ANY_TAG = re.compile(r"<[^<>]*>")
+_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+_PREFORMATTED = re.compile(r"white-space\s*:\s*(?:pre|break-spaces)", re.IGNORECASE)
+_INVISIBLE = re.compile("[\u00ad\u200b\u200c\u200e\u200f\u2060\ufeff]")
+
+_DROPPED = frozenset({"script", "style", "head", "title", "template", "noscript", "svg", "object", "iframe", "select"})
+_BLOCKS = frozenset(
+    {"address", "article", "aside", "blockquote", "body", "center", "dd", "div", "dl", "dt", "fieldset"}
+)
+_BLOCKS |= {
+    "figure",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "hr",
+    "li",
+    "main",
+    "nav",
+    "ol",
+    "p",
+}
+_BLOCKS |= {"pre", "section", "table", "tbody", "tfoot", "thead", "tr", "ul"}
+_CITED_CLASSES = ("gmail_quote", "freshdesk_quote", "zendesk_quote", "yahoo_quoted", "protonmail_quote")
+
+
+class _TooDeep(Exception):
+    """The markup is nested deeper than any mail program writes; libxml2 would need quadratic time for it."""
+
+
+class _Lines:
+    """Parser target: collects visible text as lines. A dropped quotation leaves one line ">" in its place."""
+
+    def __init__(self, quotes: bool) -> None:
+        self._quotes = quotes
+        self._lines: list[str] = []
+        self._line: list[str] = []
+        self._depth = 0
+        self._dropped_at = 0
+        self._pre_at = 0
+        self._links: list[tuple[str, int, int]] = []
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise _TooDeep
+        if self._dropped_at:
+            return
+        if tag in _BLOCKS or tag == "br":
+            self._break()
+        style = attributes.get("style", "")
+        if tag in _DROPPED or (style and _HIDDEN.search(style)):
+            self._dropped_at = self._depth
+        elif tag == "blockquote" and not self._quotes and self._is_cited(attributes):
+            self._dropped_at = self._depth
+            self._lines.append(">")
+        elif tag in ("td", "th"):
+            self._line.append(" ")
+        elif tag == "a":
+            self._links.append((attributes.get("href", ""), len(self._lines), len(self._line)))
+        if not self._pre_at and (tag == "pre" or (style and _PREFORMATTED.search(style))):
+            self._pre_at = self._depth
+
+    def end(self, tag: str) -> None:
+        self._depth -= 1
+        if self._dropped_at:
+            if self._depth < self._dropped_at:
+                self._dropped_at = 0
+            return
+        if self._depth < self._pre_at:
+            self._pre_at = 0
+        if tag in _BLOCKS:
+            self._break()
+        elif tag == "a" and self._links:
+            self._name_link(*self._links.pop())
+
+    def data(self, text: str) -> None:
+        if self._dropped_at:
+            return
+        if self._pre_at:
+            first, *rest = text.split("\n")
+            self._line.append(first)
+            for line in rest:
+                self._break()
+                self._line.append(line)
+        else:
+            self._line.append(text)
+
+    def close(self) -> str:
+        self._break()
+        return "\n".join(self._lines)
+
+    def _break(self) -> None:
+        line = " ".join("".join(self._line).split())
+        self._line.clear()
+        self._lines.append(line)
+
+    def _is_cited(self, attributes: Mapping[str, str]) -> bool:
+        if attributes.get("type", "").lower() == "cite":
+            return True
+        if any(name in attributes.get("class", "") for name in _CITED_CLASSES):
+            return True
+        before = [line for line in self._lines[-4:] if line]
+        return _attribution_length(before[-1:]) > 0 or _attribution_length(before[-2:]) == 2
+
+    def _name_link(self, address: str, lines_before: int, parts_before: int) -> None:
+        """Show a link's address only where it has no text of its own (a picture, most often)."""
+        if not address.startswith(("http://", "https://")) or len(self._lines) > lines_before:
+            return
+        if not "".join(self._line[parts_before:]).strip():
+            self._line.append(f" {address} ")
+
+
+def html_text(html: str, quotes: bool = True) -> str:
+    """The visible text of HTML, one line a block, nothing cut but scripts, styles and pictures. Never raises.
+
+    With ``quotes=False`` each block quotation of an earlier mail becomes one line ">". A body without any tag
+    keeps its own line breaks.
+    """
+    if not _TAG.search(html):
+        return _tidy(html_entities.unescape(html))
+    # Bytes with a named encoding, so that a <meta charset> or a lone surrogate in the text cannot mislead the parser.
+    parser = etree.HTMLParser(target=_Lines(quotes), encoding="utf-8", huge_tree=True)
+    try:
+        parser.feed(html.encode("utf-8", "replace"))
+        return _tidy(parser.close())
+    except (_TooDeep, etree.LxmlError):
+        return _tidy(html_entities.unescape(_ANY_TAG.sub("\n", html)))
+
+
+def message_text(html: str, text: str = "") -> str:
+    """What the writer of a mail wrote: quoted replies and signature cut, unless that would leave nothing.
+
+    ``html`` is preferred, because plain forms are often flattened by the helpdesk; ``text`` is used where the HTML
+    shows nothing. Text between and after quotations (inline replies) stays, and so does a forwarded mail.
+    """
+    whole = html_text(html) if html else ""
+    if not whole:
+        whole, html = _tidy(text), ""
+    unquoted = html_text(html, quotes=False) if html and "blockquote" in html.lower() else whole
+    return cut_signature(cut_quotes(unquoted)) or cut_quotes(unquoted) or whole
+
+
+def _tidy(text: str) -> str:
+    """NFC, no invisible characters, single spaces in a line, at most one blank line."""
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
+    lines: list[str] = []
+    for raw in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        line = " ".join(raw.split())
+        if line or (lines and lines[-1]):
+            lines.append(line)
+    return "\n".join(lines).strip()
+
+
+# --- quoted replies ---------------------------------------------------------------------------------------------
+
+_WROTE = r"(?:wrote|작성|쓴 글|쓰신 글|보낸 글)\s*:"
+_ATTRIBUTION = re.compile(
+    rf"(?=.*\d)(?:On\b|\d{{4}}\s?[년.\-/]|\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{2}}).{{5,300}}{_WROTE}$"
+    rf"|.{{2,200}}<[^<>\s]+@[^<>\s]+>.{{0,60}}{_WROTE}$"
+)
+_ATTRIBUTION_START = re.compile(r"On\b|\d{1,4}\s?[년./-]|.{2,200}<[^<>\s]*$|.{2,200}<[^<>\s]+@")
+_SEPARATOR = re.compile(
+    r"[-_=*\s\[<]{2,}\s*(?:Original (?:Message|Appointment|E-?mail)|원본 ?(?:메시지|메일)|받은 메일(?: 내용)?|이전 메일)"
+    r"\s*[-_=*\s\]>]{2,}$",
+    re.IGNORECASE,
+)
+_FORWARDED = re.compile(
+    r"[-\s\[]*(?:Begin forwarded message|Forwarded message|전달된 (?:메시지|메일)(?:를 시작합니다| 시작| 내용)?)\s*:?[-\s\]]*$",
+    re.IGNORECASE,
+)
+_FROM = re.compile(r"\*?(?:From|보낸 ?사람|보낸이|발신(?:자|인)?)\s*:", re.IGNORECASE)
+_HEADER = re.compile(
+    r"\*?(?:From|Sent|Date|To|Cc|Bcc|Subject|Reply-To|보낸 ?사람|보낸이|발신(?:자|인)?|보낸 ?날짜|보낸 ?시간|날짜|일시|발송일"
+    r"|받는 ?사람|받는이|수신(?:자|인)?|참조|제목)\s*:",
+    re.IGNORECASE,
+)
+_OTHER_HEADER = re.compile(
+    r"(?:^|\s)\*?(Sent|Date|To|Subject|보낸 ?날짜|보낸 ?시간|날짜|일시|발송일|받는 ?사람|받는이|수신(?:자|인)?|제목)\s*:",
+    re.IGNORECASE,
+)
+_REPLY_ABOVE = re.compile(r"##-.{0,120}-##$")
+
+
+def cut_quotes(text: str) -> str:
+    """Leave out quoted replies; "" when all of the text is quoted.
+
+    Lines that begin with ">" go, with the attribution above them. An attribution that no such line follows, a
+    separator ("-----Original Message-----") or a header block (From, Sent, To / 보낸 사람, 보낸 날짜) ends the mail's own
+    text, except under a "Forwarded message" line or at the very top: there the mail is what was passed on.
+    """
+    lines = text.split("\n")
+    kept: list[str] = []
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if line.startswith(">") or _REPLY_ABOVE.match(line):
+            at += 1
+        elif length := _attribution_length(lines[at : at + 3]):
+            at += length
+            if not _next_is_quoted(lines, at):
+                break
+        elif len(line) <= _LONGEST_LINE and _FORWARDED.match(line):
+            at = _after_headers(lines, at + 1)
+        elif len(line) <= _LONGEST_LINE and (_SEPARATOR.match(line) or _is_header_block(lines, at)):
+            if any(kept):
+                break
+            at = _after_headers(lines, at + 1 if _SEPARATOR.match(line) else at)
+        else:
+            kept.append(line)
+            at += 1
+    while kept and not kept[-1].strip("_-=*"):
+        kept.pop()
+    return _tidy("\n".join(kept))
+
+
+def _attribution_length(lines: list[str]) -> int:
+    """How many of the first lines are "On … wrote:" or its like, which mail programs fold at 76 columns; 0 if none."""
+    if not lines or len(lines[0]) > _LONGEST_LINE or not _ATTRIBUTION_START.match(lines[0]):
+        return 0
+    joined = ""
+    for length, line in zip(count(1), lines, strict=False):
+        joined = f"{joined} {line}".strip()
+        if not line or len(joined) > _LONGEST_LINE:
+            return 0
+        if _ATTRIBUTION.match(joined):
+            return length
+    return 0
+
+
+def _next_is_quoted(lines: list[str], at: int) -> bool:
+    return any(line.startswith(">") for line in lines[at : at + 2])
+
+
+def _is_header_block(lines: list[str], at: int) -> bool:
+    if not _FROM.match(lines[at]):
+        return False
+    window = " ".join(lines[at : at + 6])[: 4 * _LONGEST_LINE]
+    return len({label.lower() for label in _OTHER_HEADER.findall(window)}) >= 2
+
+
+def _after_headers(lines: list[str], at: int) -> int:
+    while at < len(lines) and (not lines[at] or (len(lines[at]) <= _LONGEST_LINE and _HEADER.match(lines[at]))):
+        at += 1
+    return at
+
+
+# --- signatures -------------------------------------------------------------------------------------------------
+
+_SENT_FROM = re.compile(
+    r"(?:Sent from (?:my|Mail|Outlook|Yahoo|Samsung|AOL)\b.{0,60}|Get Outlook for \w+.{0,60}|Sent via .{1,40}"
+    r"|(?:나의|내) .{1,30}에서 (?:보냄|보냈습니다\.?)|.{1,40}(?:스마트폰|휴대폰|Galaxy|갤럭시|iPhone|iPad|앱|메일)에서 (?:보냄|보냈습니다\.?|보낸 메일입니다\.?)"
+    r"|(?:iOS|Android|안드로이드)용 Outlook.{0,40})$",
+    re.IGNORECASE,
+)
+_DISCLAIMER = re.compile(
+    r".{0,400}(?:confidential|intended (?:recipient|only|solely)|addressee).{0,400}(?:e-?mail|message|recipient|delete|disclos)"
+    r"|.{0,60}본 ?(?:메일|이메일|전자우편).{0,300}(?:기밀|비밀|수신인|수신자|법적)",
+    re.IGNORECASE,
+)
+_CLOSING = re.compile(
+    r"(?:(?:(?:best|kind|warm(?:est)?|many|with) )*(?:regards|wishes|thanks)|thanks(?: again| a lot| so much| in advance)?"
+    r"|thank you(?: very much| so much| in advance)?|(?:yours )?(?:sincerely|faithfully|truly)|cheers|best|regards|br"
+    r"|(?:대단히 |정말 )?감사합니다|고맙습니다|수고하세요|수고하십시오|.{2,20} (?:드림|올림|배상))[\s,.!~^]*$",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"[A-Z][\w.'-]*(?: [A-Z][\w.'-]*){0,3},?$|[가-힣]{2,4}(?: (?:드림|올림|배상))?$")
+_CONTACT = re.compile(
+    r"(?:tel|t|m|f|e|h\.?p|phone|mobile|cell|fax|office|direct|e-?mail|web|website|address|전화|휴대폰|핸드폰|휴대전화|팩스|이메일|메일|주소|직통)"
+    r"\s*[.:|)]|.{0,40}\+?\d[\d\s().-]{7,}\d\b|\S+@\S+\.\w+$|(?:https?://|www\.)\S+$",
+    re.IGNORECASE,
+)
+
+
+def cut_signature(text: str) -> str:
+    """Leave out what stands under a mail's own text: after the "-- " line, "Sent from my …", legal notices, and a
+    block of contact details under a closing ("Best regards", "홍길동 드림"). "" when nothing else is there."""
+    lines = [line for line in text.split("\n") if not _is_notice(line)]
+    if "--" in lines:
+        delimiter = len(lines) - 1 - lines[::-1].index("--")
+        below = lines[delimiter + 1 :]
+        if len(below) <= _LONGEST_SIGNATURE and all(len(line) <= 100 for line in below):
+            del lines[delimiter:]
+    return _tidy("\n".join(_without_contacts(lines)))
+
+
+def _is_notice(line: str) -> bool:
+    if len(line) <= 100 and _SENT_FROM.match(line):
+        return True
+    return 60 <= len(line) <= 4000 and bool(_DISCLAIMER.match(line))
+
+
+def _without_contacts(lines: list[str]) -> list[str]:
+    """Cut from the last closing line on, if only names follow, or short lines with a contact detail among them."""
+    for at in range(len(lines) - 1, max(-1, len(lines) - 1 - _LONGEST_SIGNATURE), -1):
+        if len(lines[at]) <= 60 and _CLOSING.match(lines[at]):
+            below = [line for line in lines[at + 1 :] if line]
+            if below and all(_NAME.match(line) for line in below):
+                return lines[:at]
+            short = all(len(line) <= 80 for line in below)
+            return lines[:at] if short and any(_CONTACT.match(line) for line in below) else lines
+    return lines
