@@ -111,7 +111,6 @@ class _Outcome:
     puts: list[Put] = field(default_factory=list[Put])
     drops: list[str] = field(default_factory=list[str])
     failures: dict[str, str] = field(default_factory=dict[str, str])
-    purged: list[str] = field(default_factory=list[str])
 
 
 class _Run:
@@ -164,8 +163,6 @@ class _Run:
         values: dict[str, Any] = {}
         for doc_id in doc_ids:
             rows = tuple(table.get(doc_id) for table in sources)
-            if all(row is not None and row.deleted for row in rows[:1]):
-                outcome.purged.append(doc_id)
             try:
                 given = self.stage.project(tuple(None if row is None or row.deleted else row for row in rows))
             except DocumentError as error:
@@ -238,8 +235,6 @@ class _Run:
             write.delete(target, outcome.drops)
             write.fail(target, outcome.failures, due)
             write.settle(target, settled)
-            if self.stage.keep:
-                write.forget_paid(outcome.purged)
             if cursor:
                 write.save_cursor(cursor)
         self.report.changed += moved

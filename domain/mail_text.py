@@ -18,6 +18,7 @@ from lxml import etree
 MAIL_TEXT_VERSION = "1"
 
 _DEEPEST = 1000
+_PIECE = 1 << 16
 _LONGEST_LINE = 400
 _LONGEST_SIGNATURE = 12
 _TAG = re.compile(r"<[a-zA-Z/!?]")
@@ -27,28 +28,11 @@ _PREFORMATTED = re.compile(r"white-space\s*:\s*(?:pre|break-spaces)", re.IGNOREC
 _INVISIBLE = re.compile("[\u00ad\u200b\u200c\u200e\u200f\u2060\ufeff]")
 
 _DROPPED = frozenset({"script", "style", "head", "title", "template", "noscript", "svg", "object", "iframe", "select"})
-_BLOCKS = frozenset(
-    {"address", "article", "aside", "blockquote", "body", "center", "dd", "div", "dl", "dt", "fieldset"}
-)
-_BLOCKS |= {
-    "figure",
-    "footer",
-    "form",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "header",
-    "hr",
-    "li",
-    "main",
-    "nav",
-    "ol",
-    "p",
-}
-_BLOCKS |= {"pre", "section", "table", "tbody", "tfoot", "thead", "tr", "ul"}
+_BLOCK_NAMES = """
+    address article aside blockquote body center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 header hr
+    li main nav ol p pre section table tbody tfoot thead tr ul
+"""
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
 _CITED_CLASSES = ("gmail_quote", "freshdesk_quote", "zendesk_quote", "yahoo_quoted", "protonmail_quote")
 
 
@@ -57,14 +41,14 @@ class _TooDeep(Exception):
 
 
 class _Lines:
-    """Parser target: collects visible text as lines. A dropped quotation leaves one line ">" in its place."""
+    """Parser target: collects visible text as lines; those of a quoted mail begin with ">", as in a plain mail."""
 
-    def __init__(self, quotes: bool) -> None:
-        self._quotes = quotes
+    def __init__(self) -> None:
         self._lines: list[str] = []
         self._line: list[str] = []
         self._depth = 0
         self._dropped_at = 0
+        self._quoted_at = 0
         self._pre_at = 0
         self._links: list[tuple[str, int, int]] = []
 
@@ -74,14 +58,15 @@ class _Lines:
             raise _TooDeep
         if self._dropped_at:
             return
-        if tag in _BLOCKS or tag == "br":
+        if tag == "br":
+            self._break(blank=True)
+        elif tag in _BLOCKS:
             self._break()
         style = attributes.get("style", "")
         if tag in _DROPPED or (style and _HIDDEN.search(style)):
             self._dropped_at = self._depth
-        elif tag == "blockquote" and not self._quotes and self._is_cited(attributes):
-            self._dropped_at = self._depth
-            self._lines.append(">")
+        elif tag == "blockquote" and not self._quoted_at and self._is_cited(attributes):
+            self._quoted_at = self._depth
         elif tag in ("td", "th"):
             self._line.append(" ")
         elif tag == "a":
@@ -95,12 +80,14 @@ class _Lines:
             if self._depth < self._dropped_at:
                 self._dropped_at = 0
             return
-        if self._depth < self._pre_at:
-            self._pre_at = 0
         if tag in _BLOCKS:
             self._break()
         elif tag == "a" and self._links:
             self._name_link(*self._links.pop())
+        if self._depth < self._quoted_at:
+            self._quoted_at = 0
+        if self._depth < self._pre_at:
+            self._pre_at = 0
 
     def data(self, text: str) -> None:
         if self._dropped_at:
@@ -109,19 +96,22 @@ class _Lines:
             first, *rest = text.split("\n")
             self._line.append(first)
             for line in rest:
-                self._break()
+                self._break(blank=True)
                 self._line.append(line)
         else:
             self._line.append(text)
 
-    def close(self) -> str:
+    def close(self) -> None:
         self._break()
+
+    def text(self) -> str:
         return "\n".join(self._lines)
 
-    def _break(self) -> None:
+    def _break(self, blank: bool = False) -> None:
         line = " ".join("".join(self._line).split())
         self._line.clear()
-        self._lines.append(line)
+        if line or blank:
+            self._lines.append(f"> {line}" if self._quoted_at else line)
 
     def _is_cited(self, attributes: Mapping[str, str]) -> bool:
         if attributes.get("type", "").lower() == "cite":
@@ -139,21 +129,24 @@ class _Lines:
             self._line.append(f" {address} ")
 
 
-def html_text(html: str, quotes: bool = True) -> str:
+def html_text(html: str) -> str:
     """The visible text of HTML, one line a block, nothing cut but scripts, styles and pictures. Never raises.
 
-    With ``quotes=False`` each block quotation of an earlier mail becomes one line ">". A body without any tag
-    keeps its own line breaks.
+    Lines of a block quotation of an earlier mail begin with "> ". A body without any tag keeps its own line breaks.
     """
     if not _TAG.search(html):
         return _tidy(html_entities.unescape(html))
+    lines = _Lines()
     # Bytes with a named encoding, so that a <meta charset> or a lone surrogate in the text cannot mislead the parser.
-    parser = etree.HTMLParser(target=_Lines(quotes), encoding="utf-8", huge_tree=True)
+    parser = etree.HTMLParser(target=lines, encoding="utf-8", huge_tree=True)  # pyright: ignore[reportArgumentType]
+    body = html.encode("utf-8", "replace")
     try:
-        parser.feed(html.encode("utf-8", "replace"))
-        return _tidy(parser.close())
+        for at in range(0, len(body), _PIECE):  # what a target raises comes out only when its piece has been read
+            parser.feed(body[at : at + _PIECE])
+        parser.close()
     except (_TooDeep, etree.LxmlError):
         return _tidy(html_entities.unescape(_ANY_TAG.sub("\n", html)))
+    return _tidy(lines.text())
 
 
 def message_text(html: str, text: str = "") -> str:
@@ -162,11 +155,9 @@ def message_text(html: str, text: str = "") -> str:
     ``html`` is preferred, because plain forms are often flattened by the helpdesk; ``text`` is used where the HTML
     shows nothing. Text between and after quotations (inline replies) stays, and so does a forwarded mail.
     """
-    whole = html_text(html) if html else ""
-    if not whole:
-        whole, html = _tidy(text), ""
-    unquoted = html_text(html, quotes=False) if html and "blockquote" in html.lower() else whole
-    return cut_signature(cut_quotes(unquoted)) or cut_quotes(unquoted) or whole
+    whole = (html_text(html) if html else "") or _tidy(text)
+    unquoted = cut_quotes(whole)
+    return cut_signature(unquoted) or unquoted or whole
 
 
 def _tidy(text: str) -> str:

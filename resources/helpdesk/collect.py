@@ -168,6 +168,7 @@ class Collection:
                 moved = write.upsert(TABLE, [self._put(document)])
             else:
                 removed = write.delete(TABLE, [doc_id])
+                write.forget_paid([doc_id])
             if not failure:
                 write.settle(TABLE, [doc_id])
         self.report.removed += removed
@@ -187,6 +188,7 @@ class Collection:
             return
         with self.store.begin(self.run_id, self.now) as write:
             self.report.removed += write.delete(TABLE, live)
+            write.forget_paid(live)
             write.settle(TABLE, waiting)
             if cursor:
                 self._save_cursor(write, cursor)
