@@ -1,0 +1,108 @@
+"""The ticket assets: from the helpdesk to the collection that is searched.
+
+Belongs here: one asset a stage table, in the order the data flows. Does not belong here: what a stage makes
+(``domain/ticket_stages``), or how a helpdesk is walked (``resources/helpdesk``).
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from assets.partitions import companies
+from assets.report import result, table_metadata
+from domain import ticket_stages
+from resources.company_run import CompanyRun
+from resources.helpdesk.collect import Collection, Walk
+from resources.vector_index.edge import EdgeWriter
+
+Run = dg.ResourceParam[CompanyRun]
+Result = dg.MaterializeResult[Any]
+GROUP = "tickets"
+
+
+class SyncConfig(dg.Config):
+    """What a person can ask of one sync; the nightly one asks nothing."""
+
+    full: bool = False
+    """Walk everything again, and audit the ids."""
+    doc: str = ""
+    """Fetch this one document only."""
+    accept_deletions: int = 0
+    """So many deletions at once are right."""
+
+
+def _asset(*sources: str, kinds: set[str]) -> Any:
+    return dg.asset(
+        partitions_def=companies,
+        group_name=GROUP,
+        deps=list(sources),
+        kinds=kinds,
+        metadata=table_metadata(sources),
+    )
+
+
+@_asset(kinds={"sqlite"})
+def raw_tickets(config: SyncConfig, company_run: Run) -> Result:
+    """Tickets with their threads, as the helpdesk gave them: new and changed ones, those that wait, and what is gone."""
+    walk = Walk(config.full, config.doc, config.accept_deletions)
+    collection = Collection(
+        company_run.helpdesk,
+        company_run.store,
+        company_run.run_id,
+        company_run.now,
+        lambda report: company_run.progress("raw_tickets", report),
+    )
+    return result(company_run, "raw_tickets", collection.run(walk))
+
+
+@_asset("raw_tickets", kinds={"sqlite"})
+def merged_tickets(company_run: Run) -> Result:
+    """Ticket, ordered thread and attachments' metadata as one document, in plain text."""
+    helpdesk = company_run.helpdesk
+    stage = ticket_stages.merged_tickets(helpdesk.neutral, helpdesk.platform)
+    return result(company_run, "merged_tickets", company_run.derive(stage))
+
+
+@_asset("merged_tickets", kinds={"sqlite"})
+def ticket_summaries(company_run: Run) -> Result:
+    """Problem, cause, solution, result and tags of each resolved ticket."""
+    return result(
+        company_run, "ticket_summaries", company_run.derive(ticket_stages.ticket_summaries(company_run.company))
+    )
+
+
+@_asset("ticket_summaries", kinds={"sqlite"})
+def ticket_embeddings(company_run: Run) -> Result:
+    """The summary of each resolved ticket as a vector."""
+    model = company_run.embedder.model_id
+    report = company_run.derive(ticket_stages.ticket_embeddings(model, company_run.embed))
+    return result(company_run, "ticket_embeddings", report, model=model)
+
+
+@_asset("merged_tickets", kinds={"sqlite"})
+def ticket_terms(company_run: Run) -> Result:
+    """The words of each resolved ticket's whole thread, weighted for BM25."""
+    return result(company_run, "ticket_terms", company_run.derive(ticket_stages.ticket_terms(company_run.company)))
+
+
+@_asset("merged_tickets", "ticket_summaries", "ticket_embeddings", "ticket_terms", kinds={"qdrant"})
+def ticket_collection(company_run: Run) -> Result:
+    """The points of the vector collection, and the collection itself: published whole, or as it was."""
+    embedder = company_run.embedder
+    stage = ticket_stages.ticket_collection(company_run.company, embedder.model_id)
+    report = company_run.derive(stage)
+    folder = company_run.settings.index_folder(company_run.company.id)
+    writer = EdgeWriter(folder, company_run.company.id, "ticket", stage.made_by, embedder.size)
+    published = writer.publish(company_run.store, "ticket_collection")
+    return result(
+        company_run,
+        "ticket_collection",
+        report,
+        collection=published.collection,
+        generation=published.generation,
+        points=published.count,
+        points_applied=published.applied,
+        points_dropped=published.dropped,
+        switched=published.switched,
+        rebuilt=published.rebuilt,
+    )

@@ -1,0 +1,98 @@
+"""One run over one company: the lock it holds, the rows it may touch, and the clients it needs.
+
+Belongs here: putting together what an asset, or a command, works with. Does not belong here: Dagster
+(``dagster_resources`` hands this to it), or the work itself (``assets``).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+from domain.company import Company
+from domain.derive import Stage, derive
+from domain.stage import Report
+from domain.summary import embedding_text, from_payload
+from resources.companies import Companies
+from resources.embedder import Embedder, choose_model, open_embedder
+from resources.helpdesk.base import Helpdesk
+from resources.helpdesk.platforms import open_helpdesk
+from resources.settings import Settings
+from resources.storage.sql import SqlCompanyStore
+
+Progress = Callable[[str, Report], None]
+"""Called with a table's name and what was done so far."""
+
+_LANGUAGE_SAMPLE = 300
+
+
+def silent(_table: str, _report: Report) -> None:
+    """A progress that nobody watches."""
+
+
+@dataclass
+class CompanyRun:
+    """What a run works with; made by ``company_run``, whose lock it lives under."""
+
+    companies: Companies
+    company: Company
+    store: SqlCompanyStore
+    run_id: str
+    now: str
+    progress: Progress = silent
+
+    @property
+    def settings(self) -> Settings:
+        return self.companies.settings
+
+    @cached_property
+    def helpdesk(self) -> Helpdesk:
+        return open_helpdesk(self.companies, self.company)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        return open_embedder(self._model())
+
+    def embed(self, texts: Sequence[str]) -> list[bytes]:
+        """Passages as little-endian float32."""
+        return [vector.astype("<f4").tobytes() for vector in self.embedder.embed(texts, "passage")]
+
+    def derive(self, stage: Stage) -> Report:
+        return derive(stage, self.store, run_id=self.run_id, now=self.now, progress=lambda r: self.progress(stage.target, r))
+
+    def _model(self) -> str:
+        """The company's embedding model. ``auto`` is settled once, by the first summaries there are: a model that changed
+        with the mood of a week would embed everything again."""
+        name: str = self.company.setting("embedding_model")
+        if name != "auto":
+            return name
+        newest = self.store.window("ticket_summaries", 0, self.store.top("ticket_summaries"), _LANGUAGE_SAMPLE)
+        rows = self.store.get("ticket_summaries", [doc_id for doc_id, _ in newest]).values()
+        texts = [embedding_text(from_payload(row.payload)) for row in rows if not row.deleted]
+        if self.company.setting("language") == "ko":
+            texts = ["한국어"]
+        chosen = choose_model(texts)
+        if texts:
+            self.company = self.companies.set(self.company, embedding_model=chosen)
+        return chosen
+
+
+def utc_now() -> str:
+    """Now as ISO 8601 UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@contextmanager
+def company_run(
+    settings: Settings, company: str, run_id: str, holder: str, progress: Progress = silent
+) -> Iterator[CompanyRun]:
+    """Take the company's lock and open its store for one run.
+
+    ``holder`` is what another one is told who finds the lock taken. Raises ``InputError`` for an unknown company,
+    ``CompanyBusy`` when another run writes to it, ``StorageError`` when the store cannot be used.
+    """
+    companies = Companies(settings)
+    known = companies.get(company)
+    with companies.lock(known.id, holder), companies.store(known.id) as store:
+        yield CompanyRun(companies, known, store, run_id, utc_now(), progress)

@@ -1,0 +1,46 @@
+"""What assets receive from Dagster: the one file of this folder that imports it.
+
+Belongs here: turning a Dagster run into a ``CompanyRun``, and freeing a company from runs that died.
+Does not belong here: anything an asset or a client does.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from resources.company_run import CompanyRun, Progress, company_run, silent
+from resources.settings import Settings
+
+PARTITION_TAG = "dagster/partition"
+
+
+def company_run_resource(settings: Settings, progress: Progress = silent) -> dg.ResourceDefinition:
+    """The ``CompanyRun`` of a run's partition. It lives as long as the run, and so does the company's lock."""
+
+    @dg.resource(description="One run over one company: its lock, its rows, its clients.")
+    def run(context: dg.InitResourceContext) -> Iterator[CompanyRun]:
+        dagster_run, instance = context.dagster_run, context.instance
+        if dagster_run is None or instance is None:
+            raise dg.DagsterInvariantViolationError("a company's assets are materialised in a run")
+        company = dagster_run.tags.get(PARTITION_TAG, "")
+        holder = f"Dagster run {dagster_run.run_id}"
+        with company_run(settings, company, dagster_run.run_id, holder, progress) as opened:
+            fail_dead_runs(instance, company, but=dagster_run.run_id)
+            yield opened
+
+    return run
+
+
+def fail_dead_runs(instance: dg.DagsterInstance, company: str, but: str = "") -> list[str]:
+    """Mark STARTED runs of a company as failed; only for whoever holds its lock, so none of them can be alive.
+
+    A run that was killed stays STARTED for ever and would keep the company's queue waiting (reference/core.md §4b).
+    """
+    dead = [
+        run
+        for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={PARTITION_TAG: company}))
+        if run.run_id != but
+    ]
+    for run in dead:
+        instance.report_run_failed(run, "The process of this run is gone: another run found the company's lock free.")
+    return [run.run_id for run in dead]

@@ -1,0 +1,132 @@
+"""The Parquet files for analysts: one folder a kind of table, one file a company and month.
+
+Belongs here: following a stage table into files (R10). Does not belong here: which tables there are (``assets``).
+
+    published/processed/tickets/company_id=acme/month=2026-01/tickets.parquet
+    published/processed/tickets/company_id=acme/position.json          what the files hold: store and seq
+
+Only months that changed are written. A file is replaced whole and the position last, so a crash costs a repetition.
+"""
+
+import json
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from domain.stage import Report
+from resources.storage.sql import SqlCompanyStore
+
+_WINDOW = 1000
+_UNDATED = "undated"
+SCHEMA = pa.schema(
+    [
+        ("doc_id", pa.string()),
+        ("content_hash", pa.string()),
+        ("source_hash", pa.string()),
+        ("made_by", pa.string()),
+        ("payload", pa.string()),
+        ("vector", pa.list_(pa.float32())),
+        ("run_id", pa.string()),
+        ("updated_at", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTable:
+    """A stage table and the folder it is published in; ``name`` is the file's."""
+
+    table: str
+    kind: str
+    name: str = "tickets"
+
+
+class Publisher:
+    """Brings the files of one company up to date with its tables."""
+
+    def __init__(self, root: Path, store: SqlCompanyStore, months_from: str = "merged_tickets") -> None:
+        self.root = root / "published"
+        self.store = store
+        self.months_from = months_from
+
+    def publish(self, published: PublishedTable) -> Report:
+        """Write the months that changed since the files' own position."""
+        folder = self.root / published.kind / published.name / f"company_id={self.store.company}"
+        seq = self._position(folder)
+        report = Report()
+        added, gone = defaultdict[str, set[str]](set), set[str]()
+        while rows := self.store.changes(published.table, seq, _WINDOW):
+            gone.update(row.doc_id for row in rows)
+            live = [row.doc_id for row in rows if not row.deleted]
+            for doc_id, month in self._months(live).items():
+                added[month].add(doc_id)
+            report.read += len(rows)
+            report.changed += len(live)
+            report.removed += len(rows) - len(live)
+            seq = rows[-1].seq
+        if not report.read:
+            return report
+        for path in folder.glob("month=*/*.parquet"):
+            held = set(pq.read_table(path, columns=["doc_id"])["doc_id"].to_pylist())
+            month = path.parent.name.removeprefix("month=")
+            if gone & held and month not in added:
+                added[month] = set()
+        for month, doc_ids in added.items():
+            self._write_month(folder / f"month={month}" / f"{published.name}.parquet", published.table, doc_ids, gone)
+        _replace(folder / "position.json", json.dumps({"store_id": self.store.store_id, "seq": seq}).encode())
+        report.notes.append(f"{len(added)} months written")
+        return report
+
+    def _position(self, folder: Path) -> int:
+        try:
+            position = json.loads((folder / "position.json").read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+        return position["seq"] if position["store_id"] == self.store.store_id else 0
+
+    def _months(self, doc_ids: list[str]) -> dict[str, str]:
+        """The month in which each ticket was created."""
+        rows = self.store.get(self.months_from, doc_ids)
+        created = {doc_id: (row.payload or {}).get("created_at", "") for doc_id, row in rows.items()}
+        return {doc_id: created.get(doc_id, "")[:7] or _UNDATED for doc_id in doc_ids}
+
+    def _write_month(self, path: Path, table: str, added: set[str], gone: set[str]) -> None:
+        """The month's file without the rows that went or changed, and with those that came."""
+        tables = []
+        if path.exists():
+            old = pq.read_table(path, schema=SCHEMA, partitioning=None)
+            tables.append(old.filter(pc.invert(pc.is_in(old["doc_id"], pa.array(sorted(gone), pa.string())))))
+        ordered = sorted(added)
+        for start in range(0, len(ordered), _WINDOW):
+            rows = self.store.get(table, ordered[start : start + _WINDOW], vector=True)
+            tables.append(pa.Table.from_pylist([_record(row) for row in rows.values()], SCHEMA))
+        merged = pa.concat_tables(tables).sort_by("doc_id")
+        if not merged.num_rows:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        pq.write_table(merged, draft, compression="zstd")
+        draft.replace(path)
+
+
+def _record(row: Any) -> dict[str, Any]:
+    vector = memoryview(row.vector).cast("f").tolist() if row.vector else None
+    payload = orjson.dumps(row.payload).decode()
+    return {"payload": payload, "vector": vector} | {
+        name: getattr(row, name) for name in SCHEMA.names if name not in ("payload", "vector")
+    }
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    draft.replace(path)
