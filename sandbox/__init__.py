@@ -1,0 +1,13 @@
+"""The sandbox: local stand-ins for the services Casebook reads, with sample companies, for the demo and the tests.
+
+Belongs here: servers that answer as the real ones do, their data, and ways to make that data move (edits,
+deletions, faults, rate limits). Does not belong here: anything of Casebook's own. Nothing in this package
+imports the rest of the repository, so that a stand-in can never agree with a mistake of ours.
+
+    corpus      the companies' authored threads  -> Freshdesk records     generate   made-up records in any number
+    mail        plain words -> mail bodies with quotes and signatures     shape      Freshdesk's JSON, kind by kind
+    world       one account: tickets, clock, edits, deletions             limits     plans, credits, 429
+    faults      failures on purpose                                       attachments  signed addresses and files
+    freshdesk   the API v2 over a world                                   admin      the hidden door that moves a world
+    serve       all accounts on one port; command line; ``Sandbox`` for tests
+"""

@@ -1,0 +1,177 @@
+"""The hidden door: what makes a world move, fail or tell the truth. No key; never part of what a client may use.
+
+Belongs here: ``/{company}/admin/...`` for tests and benchmarks. Does not belong here: the moves themselves (``world``).
+
+    GET  truth  log  stories  clock
+    POST edit {ids | count, seed, what text|status|touch|reply, status, tick}     status {status, ids}
+         delete  restore  spam  archive  hard_delete  {ids | count, seed}         create {count, seed}
+         same_time {ids | count, seed, what}                                      churn {edit_every, delete_every, count, on, what, limit}
+         faults {rate, kinds, seed, limit, slow_ms}     plan {name, minute_seconds, decimal}     slow {ms}
+         options {page_cap, key, denied}                clock {now, advance, rate}               reset_log {}
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sandbox import attachments, generate
+from sandbox.faults import Faults
+from sandbox.freshdesk import Account, Log
+from sandbox.limits import PLANS, Budget
+from sandbox.shape import Json
+from sandbox.world import Churn, Place
+
+
+async def admin(request: Request, accounts: dict[str, Account]) -> Response:
+    """Answer one admin request: 404 for an unknown account or action, 400 with the reason for wrong input."""
+    account = accounts.get(request.path_params["company"])
+    action = ACTIONS.get((request.method, request.path_params["action"]))
+    if account is None or action is None:
+        return _answer(404, {"error": f"no such account or action: {request.url.path}"})
+    body = await request.body()
+    try:
+        given = orjson.loads(body) if body else {}
+        result = action(account, **given)
+    except (TypeError, ValueError, KeyError) as wrong:
+        return _answer(400, {"error": f"{type(wrong).__name__}: {wrong}"})
+    base = f"{request.url.scheme}://{request.url.netloc}/{account.world.name}"
+    return Response(attachments.sign(orjson.dumps(result), base), media_type="application/json")
+
+
+def _answer(status: int, value: Any) -> Response:
+    return Response(orjson.dumps(value), status, media_type="application/json")
+
+
+def _truth(account: Account) -> Json:
+    world = account.world
+    return {
+        "now": world.clock.stamp(),
+        "tickets": [world.tickets[number].record() for number in world.ids("live")],
+        "deleted": world.ids("deleted"),
+        "spam": world.ids("spam"),
+        "archived": world.ids("archived"),
+        "gone": sorted(world.gone),
+    }
+
+
+def _stories(account: Account) -> Json:
+    return {
+        key: {"id": story.ticket_id, "problem": story.problem, "near_duplicate_of": story.near_duplicate_of}
+        for key, story in account.world.account.stories.items()
+    }
+
+
+def _edit(
+    account: Account,
+    ids: list[int] | None = None,
+    count: int | None = None,
+    seed: int | None = None,
+    what: Any = "text",
+    status: int | None = None,
+    tick: float = 1,
+) -> Json:
+    world = account.world
+    return {"ids": world.edit(world.choose(ids, count, seed), what, status, tick)}
+
+
+def _status(account: Account, status: int, ids: list[int] | None = None) -> Json:
+    return {"ids": account.world.edit(account.world.choose(ids, None, None), "status", status)}
+
+
+def _same_time(
+    account: Account, ids: list[int] | None = None, count: int | None = None, seed: int | None = None, what: Any = "touch"
+) -> Json:
+    world = account.world
+    world.clock.advance(1)
+    return {"ids": world.edit(world.choose(ids, count, seed), what, tick=0), "updated_at": world.clock.stamp()}
+
+
+def _put(start: Place, end: Place) -> Callable[..., Json]:
+    def move(account: Account, ids: list[int] | None = None, count: int | None = None, seed: int | None = None) -> Json:
+        return {"ids": account.world.put(account.world.choose(ids, count, seed, start), end)}
+
+    return move
+
+
+def _hard_delete(
+    account: Account, ids: list[int] | None = None, count: int | None = None, seed: int | None = None
+) -> Json:
+    return {"ids": account.world.purge(account.world.choose(ids, count, seed))}
+
+
+def _create(account: Account, count: int = 1, seed: int = 1) -> Json:
+    made = generate.account(account.world.name, count, seed=f"new {seed}", language=account.world.account.language)
+    return {"ids": account.world.create(made.tickets)}
+
+
+def _churn(account: Account, **given: Any) -> Json:
+    account.world.churn = Churn(**given)
+    return given
+
+
+def _faults(account: Account, kinds: list[Any] | None = None, **given: Any) -> Json:
+    account.faults = Faults(**given) if kinds is None else Faults(kinds=tuple(kinds), **given)
+    return given
+
+
+def _plan(account: Account, name: str, minute_seconds: float = 60.0, decimal: bool = False) -> Json:
+    if name not in PLANS:
+        raise ValueError(f"no plan {name!r}; there are {', '.join(PLANS)}")
+    account.budget = Budget(PLANS[name], minute_seconds, decimal)
+    return {"name": name, "minute_seconds": minute_seconds}
+
+
+def _slow(account: Account, ms: int) -> Json:
+    account.slow_ms = ms
+    return {"ms": ms}
+
+
+def _options(
+    account: Account, page_cap: int | None = None, key: str | None = None, denied: bool | None = None
+) -> Json:
+    world = account.world
+    world.page_cap = world.page_cap if page_cap is None else page_cap
+    world.key = world.key if key is None else key
+    world.denied = world.denied if denied is None else denied
+    return {"page_cap": world.page_cap, "denied": world.denied}
+
+
+def _clock(account: Account, now: str | None = None, advance: float = 0, rate: float | None = None) -> Json:
+    clock = account.world.clock
+    if now is not None or rate is not None:
+        clock.set(clock.now() if now is None else datetime.fromisoformat(now), rate)
+    clock.advance(advance)
+    return {"now": clock.stamp(), "rate": clock.rate}
+
+
+def _reset_log(account: Account) -> Json:
+    account.log = Log()
+    return {}
+
+
+ACTIONS: dict[tuple[str, str], Callable[..., Json]] = {
+    ("GET", "truth"): _truth,
+    ("GET", "log"): lambda account: account.log.report(),
+    ("GET", "stories"): _stories,
+    ("GET", "clock"): _clock,
+    ("POST", "edit"): _edit,
+    ("POST", "status"): _status,
+    ("POST", "same_time"): _same_time,
+    ("POST", "delete"): _put("live", "deleted"),
+    ("POST", "restore"): _put("deleted", "live"),
+    ("POST", "spam"): _put("live", "spam"),
+    ("POST", "archive"): _put("live", "archived"),
+    ("POST", "hard_delete"): _hard_delete,
+    ("POST", "create"): _create,
+    ("POST", "churn"): _churn,
+    ("POST", "faults"): _faults,
+    ("POST", "plan"): _plan,
+    ("POST", "slow"): _slow,
+    ("POST", "options"): _options,
+    ("POST", "clock"): _clock,
+    ("POST", "reset_log"): _reset_log,
+}

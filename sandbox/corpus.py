@@ -1,0 +1,348 @@
+"""The sample companies' threads, as their authors wrote them, become Freshdesk tickets.
+
+Belongs here: reading ``companies/ID/*.jsonl``, and everything a thread lacks: ids, times, people's records, mail
+bodies. All of it follows from the thread's own key, so that every start of the sandbox gives the same bytes.
+Does not belong here: serving (``freshdesk``) or changing (``world``) what comes out.
+
+A line of such a file: ``key, problem, subject, status, priority 1-4, type, channel, product, tags, requester{name,
+email}, body, messages[{author customer|agent|note|system, text, attachments?, quoted?, signature?}]`` and optionally
+``form`` html|plain|quoted, ``attachments[{name, content_type, size}]``, ``near_duplicate_of``.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+from sandbox import mail, shape
+from sandbox.attachments import INLINE_IMAGE
+from sandbox.shape import Json
+
+COMPANIES = Path(__file__).parent / "companies"
+#: The sandbox's present: nothing in a world is later, until somebody changes the world.
+PRESENT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+#: The oldest ticket is this old.
+HISTORY = timedelta(days=240)
+
+_HANGUL = re.compile("[가-힣]")
+_FREE_MAIL = {"gmail.com", "naver.com", "daum.net", "hanmail.net", "outlook.com", "hotmail.com", "yahoo.com"}
+_AGENTS = {
+    "ko": ("정하늘", "윤가람", "서지우", "한도윤", "오세진"),
+    "en": ("Priya Raman", "Tom Hollis", "Ana Duarte", "Wes Okafor", "Mina Sato"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What the authors know of a ticket and Freshdesk does not: for tests that ask whether the right one is found."""
+
+    ticket_id: int
+    problem: str
+    near_duplicate_of: str | None
+
+
+@dataclass(slots=True)
+class Account:
+    """All that a Freshdesk account holds, ready to be served. ``stories`` is by the authors' key."""
+
+    name: str
+    language: str = "en"
+    tickets: Iterable[Json] = ()
+    agents: list[Json] = field(default_factory=list[Json])
+    groups: list[Json] = field(default_factory=list[Json])
+    products: list[Json] = field(default_factory=list[Json])
+    contacts: list[Json] = field(default_factory=list[Json])
+    companies: list[Json] = field(default_factory=list[Json])
+    stories: dict[str, Story] = field(default_factory=dict[str, Story])
+
+
+def names() -> list[str]:
+    """The companies that have threads."""
+    return sorted(folder.name for folder in COMPANIES.iterdir() if any(folder.glob("*.jsonl")))
+
+
+def threads(name: str) -> list[Json]:
+    """The threads of one company as written. Raises ``FileNotFoundError`` or, naming file and line, ``ValueError``."""
+    files = sorted((COMPANIES / name).glob("*.jsonl"))
+    if not files:
+        raise FileNotFoundError(f"no sample company {name!r}; there are {', '.join(names())}")
+    found: list[Json] = []
+    for file in files:
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+            if not line.strip():
+                continue
+            try:
+                found.append(json.loads(line))
+            except json.JSONDecodeError as broken:
+                raise ValueError(f"{file.parent.name}/{file.name} line {number}: {broken}") from broken
+    return found
+
+
+def load(name: str) -> Account:
+    """One company's account, expanded from its threads."""
+    return expand(name, threads(name))
+
+
+def staff(account: Account) -> None:
+    """Give the account its agents and their group."""
+    since = stamp(PRESENT - HISTORY - timedelta(days=90))
+    account.agents = [
+        shape.agent(shape.FIRST_AGENT + number, agent, f"agent{number + 1}@{account.name}.example.com", account.language, since)
+        for number, agent in enumerate(_AGENTS[account.language])
+    ]
+    group = "고객지원" if account.language == "ko" else "Customer Support"
+    account.groups = [shape.group(shape.FIRST_GROUP, group, [agent["id"] for agent in account.agents], since)]
+
+
+def expand(name: str, written: list[Json]) -> Account:
+    """Turn threads into tickets, the oldest first; ids, times and bodies depend on nothing but the threads."""
+    hangul = sum(bool(_HANGUL.search(thread["subject"])) for thread in written)
+    account = Account(name, language="ko" if hangul * 2 > len(written) else "en")
+    staff(account)
+    since = account.agents[0]["created_at"]
+    for product in sorted({thread["product"] for thread in written if thread.get("product")}):
+        account.products.append(shape.product(shape.FIRST_PRODUCT + len(account.products), product, since))
+    ordered = _in_order(written)
+    author = _Author(account)
+    account.tickets = [
+        author.ticket(number, thread, _created(number, len(ordered), thread["key"]))
+        for number, thread in enumerate(ordered, start=1)
+    ]
+    account.stories = {
+        thread["key"]: Story(number, thread["problem"], thread.get("near_duplicate_of"))
+        for number, thread in enumerate(ordered, start=1)
+    }
+    account.contacts = list(author.contacts.values())
+    account.companies = list(author.companies.values())
+    return account
+
+
+def _in_order(written: list[Json]) -> list[Json]:
+    """Mix the problems over time, a near-duplicate after what it repeats."""
+    by_key = {thread["key"]: thread for thread in written}
+    if len(by_key) != len(written):
+        raise ValueError(f"{len(written) - len(by_key)} threads share their key with another")
+
+    def rank(thread: Json) -> str:
+        own, original = f"{draw(thread['key'], 'order', 1 << 32):08x}", thread.get("near_duplicate_of")
+        return max(own, rank(by_key[original]) + "+") if original in by_key else own
+
+    return sorted(written, key=lambda thread: (rank(thread), thread["key"]))
+
+
+def draw(key: str, purpose: str, below: int) -> int:
+    """A number from 0 to ``below`` - 1 that is always the same for this key and purpose."""
+    digest = hashlib.blake2b(f"{purpose}\x1f{key}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) % below
+
+
+def stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _created(number: int, total: int, key: str) -> datetime:
+    step = (HISTORY - timedelta(hours=3)) / total
+    return PRESENT - HISTORY + step * (number - 1) + step * (draw(key, "created", 1000) / 1000)
+
+
+class _Author:
+    """Writes the tickets of one account, one after the other; hands out ids as it goes."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.contacts: dict[str, Json] = {}
+        self.companies: dict[str, Json] = {}
+        self.products = {product["name"]: product["id"] for product in account.products}
+        self.support = f"support@{account.name}.example.com"
+        self.conversation_ids = count(shape.FIRST_CONVERSATION)
+        self.attachment_ids = count(shape.FIRST_ATTACHMENT)
+
+    def ticket(self, ticket_id: int, thread: Json, created: datetime) -> Json:
+        key, created_at = thread["key"], stamp(created)
+        customer = self._contact(thread["requester"], created_at)
+        agent = self.account.agents[draw(key, "agent", len(self.account.agents))]
+        source = shape.SOURCES[thread["channel"]]
+        times = _times(key, created, len(thread["messages"]))
+        program = self._program(thread)
+        attached = self._attachments(thread, created_at)
+        pictures = program != "plain" and any(file["content_type"].startswith("image/") for file in attached)
+        own, opening = mail.compose(
+            program,
+            self.account.language,
+            customer["name"],
+            customer["email"],
+            created_at,
+            thread["body"],
+            image=INLINE_IMAGE if pictures else "",
+        )
+        record = shape.ticket(
+            ticket_id,
+            thread["subject"],
+            created_at,
+            group_id=self.account.groups[0]["id"],
+            priority=thread["priority"],
+            requester_id=customer["id"],
+            responder_id=agent["id"],
+            source=source,
+            company_id=customer["company_id"],
+            status=shape.STATUSES[thread["status"]],
+            support_email=self.support if thread["channel"] == "email" else None,
+            to_emails=[self.support] if thread["channel"] == "email" else None,
+            product_id=self.products.get(thread.get("product")),
+            type=thread.get("type"),
+            tags=thread.get("tags", []),
+            description=opening.html,
+            description_text=opening.text if thread["channel"] == "email" else mail.collapse(opening.text),
+            attachments=attached,
+            requester=shape.requester(customer["id"], customer["name"], customer["email"]),
+            company=self._company_of(customer),
+        )
+        said = own
+        if source == shape.WEB_CHAT:
+            record["conversations"].append(self._first_chat_message(record))
+        for message, moment in zip(thread["messages"], times, strict=True):
+            conversation, said = self._message(record, thread, message, stamp(moment), agent, customer, program, said)
+            record["conversations"].append(conversation)
+        _live_through(record, thread, created, times)
+        return record
+
+    def _program(self, thread: Json) -> mail.Program:
+        """What the customer writes with, by channel, ``form`` and key."""
+        form = thread.get("form")
+        if thread["channel"] != "email":
+            return "editor" if form == "html" else "plain"
+        if form == "plain":
+            return "plain"
+        mailers = mail.MAILERS if form is None else tuple(one for one in mail.MAILERS if one != "plain")
+        return mailers[draw(thread["key"], "program", len(mailers))]
+
+    def _message(
+        self,
+        record: Json,
+        thread: Json,
+        message: Json,
+        sent_at: str,
+        agent: Json,
+        customer: Json,
+        customers_program: mail.Program,
+        answers: mail.Mail,
+    ) -> tuple[Json, mail.Mail]:
+        """One message of the thread as a conversation, and as the mail that the next one may quote."""
+        incoming, private = message["author"] == "customer", message["author"] == "note"
+        quoted = bool(message.get("quoted")) or (incoming and thread.get("form") == "quoted")
+        name, address = (customer["name"], customer["email"]) if incoming else (agent["contact"]["name"], self.support)
+        own, whole = mail.compose(
+            customers_program if incoming else "editor",
+            self.account.language,
+            name,
+            address,
+            sent_at,
+            message["text"],
+            signature=message.get("signature", ""),
+            answers=answers if quoted else None,
+            to=self.support if incoming else customer["email"],
+            subject=thread["subject"],
+        )
+        reply = not incoming and not private
+        conversation = shape.conversation(
+            next(self.conversation_ids),
+            record["id"],
+            sent_at,
+            whole.html,
+            whole.text,
+            incoming=incoming,
+            private=private,
+            user_id=customer["id"] if incoming else agent["id"],
+            support_email=self.support if reply else None,
+            to_emails=[] if private else [self.support if incoming else customer["email"]],
+            from_email=f"{name} <{address}>" if reply else customer["email"] if incoming else None,
+            attachments=self._attachments(message, sent_at),
+            has_quoted_text=quoted,
+            auto_response=message["author"] == "system",
+        )
+        return conversation, answers if private else own
+
+    def _first_chat_message(self, record: Json) -> Json:
+        return shape.conversation(
+            next(self.conversation_ids),
+            record["id"],
+            record["created_at"],
+            record["description"],
+            record["description_text"],
+            incoming=True,
+            user_id=record["requester_id"],
+            source=shape.REPLY,
+        )
+
+    def _attachments(self, owner: Json, created_at: str) -> list[Json]:
+        return [
+            shape.attachment(next(self.attachment_ids), file["name"], file["content_type"], file["size"], created_at)
+            for file in owner.get("attachments", [])
+        ]
+
+    def _contact(self, person: Json, created_at: str) -> Json:
+        email = person["email"].lower()
+        if email not in self.contacts:
+            company = self._company(email.partition("@")[2], created_at)
+            self.contacts[email] = shape.contact(
+                shape.FIRST_CONTACT + len(self.contacts),
+                person["name"],
+                email,
+                company["id"] if company else None,
+                self.account.language,
+                created_at,
+            )
+        return self.contacts[email]
+
+    def _company(self, domain: str, created_at: str) -> Json | None:
+        if domain in _FREE_MAIL:
+            return None
+        if domain not in self.companies:
+            self.companies[domain] = shape.company(
+                shape.FIRST_COMPANY + len(self.companies), domain.partition(".")[0].title(), domain, created_at
+            )
+        return self.companies[domain]
+
+    def _company_of(self, customer: Json) -> Json | None:
+        company = next((one for one in self.companies.values() if one["id"] == customer["company_id"]), None)
+        return company and {"id": company["id"], "name": company["name"]}
+
+
+def _times(key: str, created: datetime, messages: int) -> list[datetime]:
+    """When each message was sent: minutes to hours apart, all before the present."""
+    gaps = [timedelta(minutes=4 + draw(f"{key}/{number}", "gap", 60 * 14)) for number in range(messages)]
+    allowed = (PRESENT - created) * 0.9
+    needed = sum(gaps, timedelta())
+    scale = min(1.0, allowed / needed) if needed else 1.0
+    moments, moment = [], created
+    for gap in gaps:
+        moment += max(gap * scale, timedelta(seconds=1))
+        moments.append(moment.replace(microsecond=0))
+    return moments
+
+
+def _live_through(record: Json, thread: Json, created: datetime, times: list[datetime]) -> None:
+    """Set what follows from the thread's course: the last change, the clocks of the service agreement, the stats."""
+    conversations = record["conversations"]
+    last = stamp(times[-1]) if times else record["created_at"]
+    by_agent = [one["created_at"] for one in conversations if not one["incoming"] and not one["private"]]
+    by_customer = [one["created_at"] for one in conversations if one["incoming"]]
+    resolved, closed = record["status"] in (4, 5), record["status"] == 5
+    hours = {1: 72, 2: 48, 3: 24, 4: 8}[record["priority"]]
+    record["updated_at"] = last
+    record["due_by"] = stamp(created + timedelta(hours=hours))
+    record["fr_due_by"] = stamp(created + timedelta(hours=hours / 4))
+    record["is_escalated"] = not resolved and record["due_by"] < stamp(PRESENT)
+    record["stats"] = shape.stats(
+        agent_responded_at=by_agent[-1] if by_agent else None,
+        requester_responded_at=by_customer[-1] if by_customer else None,
+        first_responded_at=by_agent[0] if by_agent else None,
+        status_updated_at=last,
+        resolved_at=last if resolved else None,
+        closed_at=last if closed else None,
+        pending_since=last if record["status"] == 3 else None,
+    )

@@ -1,0 +1,248 @@
+"""All accounts on one port: the application, the ``Sandbox`` that tests use, and the command line.
+
+Belongs here: putting the parts together, starting and stopping. Does not belong here: any answer's content.
+Imports that take time happen in the functions, so that a command line can name this module for free.
+"""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.applications import Starlette
+
+    from sandbox.freshdesk import Account
+
+HOST = "127.0.0.1"
+
+
+def accounts(
+    companies: Sequence[str] | None = None,
+    files: Mapping[str, Path] | None = None,
+    generated: Mapping[str, int] | None = None,
+    *,
+    all_status: str | None = None,
+    plan: str = "none",
+    minute_seconds: float = 60.0,
+    page_cap: int = 300,
+) -> "dict[str, Account]":
+    """The accounts to serve: sample companies (all, when nothing else is named), files, made-up ones.
+
+    Raises ``ValueError`` or ``OSError`` for what is not there or cannot be read.
+    """
+    from sandbox import corpus, generate
+    from sandbox.freshdesk import Account
+    from sandbox.limits import PLANS, Budget
+    from sandbox.world import World
+
+    if plan not in PLANS:
+        raise ValueError(f"no plan {plan!r}; there are {', '.join(PLANS)}")
+    if companies is None:
+        companies = () if files or generated else corpus.names()
+    parts = [corpus.load(name) for name in companies]
+    parts += [generate.from_file(name, path, all_status) for name, path in (files or {}).items()]
+    parts += [generate.account(name, count) for name, count in (generated or {}).items()]
+    return {
+        part.name: Account(World(part, page_cap=page_cap), Budget(PLANS[plan], minute_seconds)) for part in parts
+    }
+
+
+def application(served: "dict[str, Account]") -> "Starlette":
+    """The ASGI application: the API, the files behind its signed addresses, the admin door."""
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Mount, Route
+
+    from sandbox import attachments
+    from sandbox.admin import admin
+    from sandbox.freshdesk import Freshdesk
+
+    async def hidden(request: Request) -> Response:
+        return await admin(request, served)
+
+    async def download(request: Request) -> Response:
+        """A file, to whoever has a fresh signature: there is no other check on it."""
+        account = served.get(request.path_params["company"])
+        file = account and account.world.attachment(request.path_params["attachment"])
+        if not attachments.valid(request.url.query):
+            return Response("<Error><Code>AccessDenied</Code></Error>", 403, media_type="application/xml")
+        if not file:
+            return Response("<Error><Code>NoSuchKey</Code></Error>", 404, media_type="application/xml")
+        body = attachments.content(file["id"], file["content_type"], file["size"])
+        return Response(body, media_type=file["content_type"])
+
+    async def picture(request: Request) -> Response:
+        return Response(attachments.PICTURE, media_type="image/png")
+
+    return Starlette(
+        routes=[
+            Mount("/{company}/api/v2", app=Freshdesk(served)),
+            Route("/{company}/admin/{action}", hidden, methods=["GET", "POST"]),
+            Route("/{company}/attachments/{attachment:int}/original/{name}", download),
+            Route("/{company}/inline/attachment", picture),
+        ]
+    )
+
+
+def server(served: "dict[str, Account]") -> "uvicorn.Server":
+    """An HTTP server that lets the application reach its connections, which faults need."""
+    import uvicorn
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+    class Protocol(HttpToolsProtocol):
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self.scope["sandbox.transport"] = self.transport  # type: ignore[typeddict-unknown-key]
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            application(served),
+            http=Protocol,
+            ws="none",
+            lifespan="off",
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on this machine only; port 0 takes a free one. Raises ``OSError`` when it is taken."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(512)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class Sandbox:
+    """A sandbox in a thread of this process, for tests and the demo.
+
+    >>> with Sandbox(generated={"made": 50}) as sandbox:
+    ...     sandbox.url("made"), sandbox.key("made")
+    """
+
+    def __init__(self, companies: Sequence[str] | None = None, *, port: int = 0, **options: Any) -> None:
+        """``options`` are those of ``accounts``."""
+        self.accounts = accounts(companies, **options)
+        self._wanted = port
+
+    def __enter__(self) -> Self:
+        self._listener = listen(self._wanted)
+        self.port: int = self._listener.getsockname()[1]
+        self._server = server(self.accounts)
+        self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True, name="sandbox")
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise RuntimeError("the sandbox did not start")
+            time.sleep(0.002)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._listener.close()
+
+    def url(self, company: str) -> str:
+        """What a client takes for ``https://ACCOUNT.freshdesk.com``."""
+        return f"http://{HOST}:{self.port}/{company}"
+
+    def key(self, company: str) -> str:
+        return self.accounts[company].world.key
+
+    def admin(self, company: str, action: str, **given: Any) -> Any:
+        """Do an admin action; one that is only read takes no arguments. Raises ``ValueError`` with the reason."""
+        from urllib.error import HTTPError
+        from urllib.request import Request, urlopen
+
+        import orjson
+
+        reads = not given and action in ("truth", "log", "stories", "clock")
+        body = None if reads else orjson.dumps(given)
+        request = Request(f"{self.url(company)}/admin/{action}", body, method="GET" if reads else "POST")
+        try:
+            with urlopen(request) as answer:
+                return orjson.loads(answer.read())
+        except HTTPError as refused:
+            with refused:
+                raise ValueError(orjson.loads(refused.read())["error"]) from None
+
+
+def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in given]
+    for name, _, value in pairs:
+        if not (name and value):
+            raise ValueError(f"{option} takes NAME=VALUE, not {name!r}")
+    return {name: value for name, _, value in pairs}
+
+
+def command(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8500,
+    company: Annotated[list[str] | None, typer.Option(help="A sample company; repeat for more. All, by default.")] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FILE", help="Serve the Freshdesk tickets of a .jsonl or .jsonl.gz file as account NAME."),
+    ] = None,
+    generate: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=COUNT", help="Make up COUNT tickets and serve them as account NAME.")
+    ] = None,
+    all_status: Annotated[str | None, typer.Option(help="Give every ticket of the files this status, e.g. closed.")] = None,
+    plan: Annotated[str, typer.Option(help="Rate limit: none, free, growth, pro or enterprise.")] = "none",
+    minute_seconds: Annotated[float, typer.Option(help="How long a minute of the rate limit lasts.")] = 60.0,
+    page_cap: Annotated[int, typer.Option(help="Pages of tickets that can be listed before 400.")] = 300,
+) -> None:
+    """Serve sample helpdesks that answer like Freshdesk's API v2, on this machine only.
+
+    Point a client at http://127.0.0.1:PORT/COMPANY with the key COMPANY-key. Ctrl-C stops it.
+    """
+    try:
+        served = accounts(
+            company,
+            {name: Path(path) for name, path in _pairs(account or [], "--account").items()},
+            {name: int(count) for name, count in _pairs(generate or [], "--generate").items()},
+            all_status=all_status,
+            plan=plan,
+            minute_seconds=minute_seconds,
+            page_cap=page_cap,
+        )
+        listener = listen(port)
+    except (ValueError, OSError) as wrong:
+        typer.echo(f"sandbox: {_reason(wrong, port)}", err=True)
+        raise typer.Exit(2) from None
+    address = f"http://{HOST}:{listener.getsockname()[1]}"
+    for name, one in served.items():
+        typer.echo(f"{address}/{name}  key {one.world.key}  {len(one.world.tickets)} tickets")
+    typer.echo(f"sandbox ready on {address} (Ctrl-C stops it)")
+    with contextlib.suppress(KeyboardInterrupt):
+        server(served).run([listener])
+        return
+    raise typer.Exit(130)
+
+
+def _reason(wrong: Exception, port: int) -> str:
+    import errno
+
+    if isinstance(wrong, OSError) and wrong.errno == errno.EADDRINUSE:
+        return f"port {port} is in use; give another with --port, or 0 for any free one"
+    if isinstance(wrong, OSError) and wrong.filename:
+        return f"{wrong.filename}: {wrong.strerror}"
+    return str(wrong)
+
+
+def main() -> None:
+    typer.run(command)

@@ -1,0 +1,369 @@
+"""One account as it stands now, and everything that can happen to it.
+
+Belongs here: tickets, where they are (live, deleted, spam, archived), their order, the clock, and every change:
+edits, replies, status, deletions, churn. Does not belong here: HTTP (``freshdesk``, ``admin``) or the first
+content (``corpus``, ``generate``).
+
+Tickets are kept serialised, in the parts that a list or a view joins, because a sandbox is asked thousands of
+times a second and changed seldom.
+"""
+
+import random
+import re
+import time
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import orjson
+
+from sandbox import attachments, corpus, shape
+from sandbox.shape import Json
+
+Place = Literal["live", "deleted", "spam", "archived"]
+Edit = Literal["text", "status", "touch", "reply"]
+Order = Literal["created_at", "updated_at", "due_by", "status"]
+
+#: What a list gives only on request, and what only a view gives.
+_PARTS = ("requester", "stats", "company", "attachments")
+_HANGUL = re.compile("[가-힣]")
+
+
+class Clock:
+    """The world's time. It stands still unless it is moved, or told to run at ``rate`` seconds a second."""
+
+    def __init__(self, now: datetime = corpus.PRESENT) -> None:
+        self._now, self._since, self.rate = now, time.monotonic(), 0.0
+
+    def now(self) -> datetime:
+        return self._now + timedelta(seconds=self.rate * (time.monotonic() - self._since))
+
+    def stamp(self) -> str:
+        return corpus.stamp(self.now())
+
+    def set(self, now: datetime, rate: float | None = None) -> None:
+        self._now, self._since = now, time.monotonic()
+        self.rate = self.rate if rate is None else rate
+
+    def advance(self, seconds: float) -> None:
+        self.set(self.now() + timedelta(seconds=seconds))
+
+
+class Ticket:
+    """A ticket as the bytes it is served from, and the few values it is found and ordered by."""
+
+    __slots__ = ("company_id", "conversations", "created", "due", "id", "parts", "place", "requester_id")
+    __slots__ += ("responder_id", "row", "status", "text", "updated")
+
+    def __init__(self, record: Json) -> None:
+        self.place: Place = "live"
+        self.fill(record)
+
+    def fill(self, record: Json) -> None:
+        """Take over a whole record (``shape.ticket``)."""
+        record = dict(record)
+        self.id: int = record["id"]
+        self.created: str = record["created_at"]
+        self.updated: str = record["updated_at"]
+        self.due: str = record.get("due_by") or ""
+        self.status: int = record["status"]
+        self.requester_id: int | None = record.get("requester_id")
+        self.responder_id: int | None = record.get("responder_id")
+        self.company_id: int | None = record.get("company_id")
+        conversations = record.pop("conversations", [])
+        for files in (record.setdefault("attachments", []), *(one.get("attachments", []) for one in conversations)):
+            attachments.mark(files)
+        self.conversations: list[bytes] = [orjson.dumps(one) for one in conversations]
+        self.parts: dict[str, bytes] = {name: _fields({name: record.pop(name, None)}) for name in _PARTS}
+        self.text = _fields({name: record.pop(name, "") for name in ("description", "description_text")})
+        self.row = orjson.dumps(record)[:-1]
+
+    def record(self) -> Json:
+        """The whole record again."""
+        whole = orjson.loads(self.row + self.text + b"".join(self.parts.values()) + b"}")
+        return whole | {"conversations": [orjson.loads(one) for one in self.conversations]}
+
+
+def _fields(values: Json) -> bytes:
+    """JSON fields to be joined behind others: ``,"a":1,"b":2``."""
+    return b"," + orjson.dumps(values)[1:-1]
+
+
+class Shelf:
+    """The tickets in one place, in the orders they are asked for."""
+
+    def __init__(self) -> None:
+        self.by_created: list[tuple[str, int]] = []
+        self.by_updated: list[tuple[str, int]] = []
+
+    def fill(self, tickets: Iterable[Ticket]) -> None:
+        for ticket in tickets:
+            self.by_created.append((ticket.created, ticket.id))
+            self.by_updated.append((ticket.updated, ticket.id))
+        self.by_created.sort()
+        self.by_updated.sort()
+
+    def add(self, ticket: Ticket) -> None:
+        insort(self.by_created, (ticket.created, ticket.id))
+        insort(self.by_updated, (ticket.updated, ticket.id))
+
+    def remove(self, ticket: Ticket) -> None:
+        for ordered, key in (
+            (self.by_created, (ticket.created, ticket.id)),
+            (self.by_updated, (ticket.updated, ticket.id)),
+        ):
+            del ordered[bisect_left(ordered, key)]
+
+    def __len__(self) -> int:
+        return len(self.by_created)
+
+
+@dataclass(slots=True)
+class Churn:
+    """Change tickets that a reader has already been given, while it reads on.
+
+    Every ``edit_every``-th (``delete_every``-th) request of kind ``on`` edits (deletes) ``count`` of them, after it
+    was answered, until ``limit`` tickets have changed. No ticket is taken twice.
+    """
+
+    edit_every: int = 0
+    delete_every: int = 0
+    count: int = 1
+    on: Literal["list", "conversations"] = "list"
+    what: Edit = "text"
+    seed: int = 1
+    limit: int | None = None
+    requests: int = 0
+    given: dict[int, None] = field(default_factory=dict[int, None])
+    taken: list[int] = field(default_factory=list[int])
+
+
+class World:
+    """One account. All changes stamp ``updated_at`` with the clock, which each of them moves on by ``tick`` seconds."""
+
+    def __init__(self, account: corpus.Account, key: str | None = None, page_cap: int = 300) -> None:
+        self.name, self.key, self.page_cap = account.name, key or f"{account.name}-key", page_cap
+        self.account, self.clock = account, Clock()
+        self.tickets = {record["id"]: Ticket(record) for record in account.tickets}
+        self.shelves: dict[Place, Shelf] = {place: Shelf() for place in ("live", "deleted", "spam", "archived")}
+        self.shelves["live"].fill(self.tickets.values())
+        self.gone: list[int] = []
+        self.denied = False
+        self.churn = Churn()
+        newest = max((ticket.updated for ticket in self.tickets.values()), default=self.clock.stamp())
+        self.clock.set(max(datetime.fromisoformat(newest), self.clock.now()))
+        self._next_ticket = max(self.tickets, default=0)
+        self._next_conversation = shape.FIRST_CONVERSATION + 50_000_000
+        self._changes = 0
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def find(
+        self,
+        place: Place,
+        order_by: Order,
+        *,
+        descending: bool,
+        updated_since: str | None = None,
+        keep: Callable[[Ticket], bool] | None = None,
+    ) -> Sequence[tuple[object, int]]:
+        """Keys and ids of the tickets in a place, in order. Without ``updated_since``: created in the last 30 days.
+
+        ``updated_since`` is inclusive. Tickets that tie are ordered by id.
+        """
+        shelf, tickets = self.shelves[place], self.tickets
+        first_updated = shelf.by_updated[0][0] if shelf.by_updated else ""
+        oldest = corpus.stamp(self.clock.now() - timedelta(days=30))
+        keys: list[tuple[object, int]]
+        if order_by == "updated_at":
+            start = bisect_left(shelf.by_updated, (updated_since,)) if updated_since else 0
+            keys = [*shelf.by_updated[start:]]
+        elif order_by == "created_at":
+            start = 0 if updated_since else bisect_left(shelf.by_created, (oldest,))
+            keys = [*shelf.by_created[start:]]
+        else:
+            value = (lambda one: one.due) if order_by == "due_by" else (lambda one: one.status)
+            keys = sorted((value(tickets[number]), number) for _, number in shelf.by_created)
+        if updated_since is None and order_by != "created_at":
+            keys = [key for key in keys if tickets[key[1]].created >= oldest]
+        elif updated_since and updated_since > first_updated and order_by != "updated_at":
+            keys = [key for key in keys if tickets[key[1]].updated >= updated_since]
+        if keep is not None:
+            keys = [key for key in keys if keep(tickets[key[1]])]
+        if descending:
+            keys.reverse()
+        return keys
+
+    def ids(self, place: Place) -> list[int]:
+        return sorted(number for _, number in self.shelves[place].by_created)
+
+    def attachment(self, number: int) -> Json | None:
+        """A file's metadata, wherever in the account it is attached."""
+        mark = b'"id":%d,' % number
+        for ticket in self.tickets.values():
+            for piece in (ticket.parts["attachments"], *ticket.conversations):
+                if mark in piece:
+                    files = orjson.loads(b"{" + piece[1:] + b"}" if piece.startswith(b",") else piece)["attachments"]
+                    found = next((file for file in files if file["id"] == number), None)
+                    if found:
+                        return found
+        return None
+
+    # -- changing --------------------------------------------------------------------------------------------------
+
+    def choose(self, ids: Sequence[int] | None, count: int | None, seed: int | None, place: Place = "live") -> list[int]:
+        """The tickets meant: those named, or ``count`` drawn from a place, or all of it. Raises ``ValueError``."""
+        if ids is not None:
+            if missing := [number for number in ids if number not in self.tickets]:
+                raise ValueError(f"no ticket {missing[0]}")
+            return list(ids)
+        there = self.ids(place)
+        if count is None:
+            return there
+        if count > len(there):
+            raise ValueError(f"only {len(there)} tickets are {place}, not {count}")
+        return sorted(random.Random(self._changes if seed is None else seed).sample(there, count))
+
+    def edit(self, ids: Iterable[int], what: Edit, status: int | None = None, tick: float = 1) -> list[int]:
+        """Change what the tickets say (``text``, ``reply``, ``status``) or only their times (``touch``)."""
+        change = {"text": self._rewrite, "reply": self._reply, "status": self.restate, "touch": _touch}[what]
+        edited: list[int] = []
+        for number in ids:
+            self.clock.advance(tick)
+            self.change(number, (lambda record: self.restate(record, status)) if what == "status" else change)
+            edited.append(number)
+        return edited
+
+    def change(self, number: int, change: Callable[[Json], None]) -> None:
+        """Apply a change to a ticket's record, now."""
+        ticket = self.tickets[number]
+        record = ticket.record()
+        self._changes += 1
+        record["updated_at"] = self.clock.stamp()
+        change(record)
+        self.shelves[ticket.place].remove(ticket)
+        ticket.fill(record)
+        self.shelves[ticket.place].add(ticket)
+
+    def put(self, ids: Iterable[int], place: Place, tick: float = 1) -> list[int]:
+        """Move tickets to another place: delete, restore, mark as spam, archive."""
+
+        def marked(record: Json) -> None:
+            record["spam"] = place == "spam"
+
+        moved: list[int] = []
+        for number in ids:
+            ticket = self.tickets[number]
+            self.shelves[ticket.place].remove(ticket)
+            ticket.place = place
+            self.shelves[place].add(ticket)
+            self.clock.advance(tick)
+            self.change(number, marked)
+            moved.append(number)
+        return moved
+
+    def purge(self, ids: Iterable[int]) -> list[int]:
+        """Delete for ever: no list, view or filter knows them any more."""
+        purged: list[int] = []
+        for number in ids:
+            ticket = self.tickets.pop(number)
+            self.shelves[ticket.place].remove(ticket)
+            purged.append(number)
+        self.gone.extend(purged)
+        return purged
+
+    def create(self, records: Iterable[Json]) -> list[int]:
+        """Let new tickets come in, now; they get the next ids."""
+        created: list[int] = []
+        for record in records:
+            self.clock.advance(1)
+            self._next_ticket += 1
+            record["id"] = self._next_ticket
+            record["created_at"] = record["updated_at"] = self.clock.stamp()
+            for conversation in record["conversations"]:
+                conversation |= {"ticket_id": record["id"], "id": self._conversation_id()}
+                conversation |= {"created_at": record["created_at"], "updated_at": record["created_at"]}
+            ticket = Ticket(record)
+            self.tickets[ticket.id] = ticket
+            self.shelves["live"].add(ticket)
+            created.append(ticket.id)
+        return created
+
+    def given(self, kind: Literal["list", "conversations"], ids: Iterable[int]) -> None:
+        """Tell the world what a reader has just been given, so that churn can change it behind the reader's back."""
+        churn = self.churn
+        if churn.on != kind or not (churn.edit_every or churn.delete_every):
+            return
+        churn.requests += 1
+        churn.given.update(dict.fromkeys(ids))
+        if churn.edit_every and churn.requests % churn.edit_every == 0:
+            self.edit(self._victims(), churn.what)
+        if churn.delete_every and churn.requests % churn.delete_every == 0:
+            self.put(self._victims(), "deleted")
+
+    def _victims(self) -> list[int]:
+        churn = self.churn
+        left = churn.count if churn.limit is None else min(churn.count, churn.limit - len(churn.taken))
+        taken = set(churn.taken)
+        able = [one for one in churn.given if one not in taken and one in self.tickets and self.tickets[one].place == "live"]
+        victims = random.Random(churn.seed + churn.requests).sample(able, min(left, len(able)))
+        churn.taken.extend(victims)
+        return victims
+
+    def _conversation_id(self) -> int:
+        self._next_conversation += 1
+        return self._next_conversation
+
+    def _rewrite(self, record: Json) -> None:
+        said = (
+            f"덧붙입니다({self._changes}). 같은 현상이 다시 나타났고 재시작해도 그대로입니다."
+            if _HANGUL.search(record["subject"])
+            else f"An addition ({self._changes}): it happened again, and a restart did not help."
+        )
+        record["description"] += f"<div>{said}</div>"
+        record["description_text"] = f"{record['description_text']} {said}"
+
+    def _reply(self, record: Json) -> None:
+        said = (
+            f"확인했습니다({self._changes}). 설정을 초기화한 뒤 다시 로그인해 주세요."
+            if _HANGUL.search(record["subject"])
+            else f"We looked into it ({self._changes}): please reset the settings and sign in again."
+        )
+        now = record["updated_at"]
+        record["conversations"].append(
+            shape.conversation(
+                self._conversation_id(),
+                record["id"],
+                now,
+                f'<div dir="ltr">{said}</div>',
+                said,
+                user_id=record["responder_id"],
+                to_emails=[record["requester"]["email"]] if record.get("requester") else [],
+            )
+        )
+        record["stats"] = (record["stats"] or shape.stats()) | {"agent_responded_at": now}
+
+    def restate(self, record: Json, status: int | None = None) -> None:
+        """Set the status; without one, reopen what was done and resolve the rest."""
+        done = record["status"] in (4, 5)
+        new = status if status is not None else 2 if done else 4
+        now, stats = record["updated_at"], record["stats"] or shape.stats()
+        record["status"] = new
+        stats["status_updated_at"] = now
+        stats["pending_since"] = now if new == 3 else None
+        if new in (4, 5):
+            stats["resolved_at"] = stats["resolved_at"] or now
+            stats["closed_at"] = now if new == 5 else None
+        elif done:
+            stats |= {"resolved_at": None, "closed_at": None, "reopened_at": now}
+        record["stats"] = stats
+
+
+def _touch(record: Json) -> None:
+    """What moves when nothing is said: service clocks and counters."""
+    later = datetime.fromisoformat(record["updated_at"]).astimezone(UTC) + timedelta(days=1)
+    record["due_by"] = record["fr_due_by"] = corpus.stamp(later)
+    record["is_escalated"] = not record["is_escalated"]
+    record["stats"] = (record["stats"] or shape.stats()) | {"status_updated_at": record["updated_at"]}
