@@ -31,16 +31,20 @@ def company_run_resource(settings: Settings, progress: Progress = silent) -> dg.
     return run
 
 
-def fail_dead_runs(instance: dg.DagsterInstance, company: str, but: str = "") -> list[str]:
-    """Mark STARTED runs of a company as failed; only for whoever holds its lock, so none of them can be alive.
+def started_runs(instance: dg.DagsterInstance, company: str) -> list[dg.DagsterRun]:
+    """The runs of a company that say they are at work."""
+    filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={PARTITION_TAG: company})
+    return list(instance.get_runs(filters))
 
-    A run that was killed stays STARTED for ever and would keep the company's queue waiting (reference/core.md §4b).
+
+def fail_dead_runs(instance: dg.DagsterInstance, company: str, but: str = "") -> list[str]:
+    """Mark STARTED runs of a company as failed; only for whoever knows that its lock is free or holds it, so that none
+    of them can be alive.
+
+    A run that was killed stays STARTED for ever and would keep the company's queue waiting (Dagster's monitoring does
+    nothing about a run that no launcher started).
     """
-    dead = [
-        run
-        for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={PARTITION_TAG: company}))
-        if run.run_id != but
-    ]
+    dead = [run for run in started_runs(instance, company) if run.run_id != but]
     for run in dead:
         instance.report_run_failed(run, "The process of this run is gone: another run found the company's lock free.")
     return [run.run_id for run in dead]

@@ -7,7 +7,7 @@ A collection is always addressed as ``{company_id}_{data_type}``: an alias. The 
 made its points (model, sparse settings), so another model is built beside it and switched to when it is whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -77,6 +77,8 @@ class Collection(Protocol):
         ...
 
     def points(self, point_ids: Sequence[str]) -> list[Stored]: ...
+
+    def payloads(self, fields: Sequence[str], filters: Filters) -> Iterator[dict[str, Any]]: ...
 
     def vector(self, point_id: str) -> list[float] | None: ...
 

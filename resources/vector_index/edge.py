@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -225,6 +225,18 @@ class EdgeReader:
     def points(self, point_ids: Sequence[str]) -> list[Stored]:
         found = self._current().retrieve(list(point_ids), with_payload=True, with_vector=False)
         return [Stored(str(point.id), point.payload or {}) for point in found]
+
+    def payloads(self, fields: Sequence[str], filters: Filters) -> Iterator[dict[str, Any]]:
+        """These fields of every point that matches."""
+        shard, offset = self._current(), None
+        while True:
+            request = qe.ScrollRequest(
+                offset=offset, limit=_WINDOW, filter=_filter(filters), with_payload=list(fields), with_vector=False
+            )
+            points, offset = shard.scroll(request)
+            yield from (point.payload or {} for point in points)
+            if offset is None:
+                return
 
     def vector(self, point_id: str) -> list[float] | None:
         found = self._current().retrieve([point_id], with_payload=False, with_vector=[DENSE])

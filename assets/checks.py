@@ -1,0 +1,79 @@
+"""Checks that say whether the data is right, company by company; they run with every sync.
+
+Belongs here: statements about tables and index that must hold after a sync. Does not belong here: whether data is fresh,
+or tests of the code.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from assets.partitions import companies
+from domain.errors import StorageError
+from domain.stage import TABLES
+from resources.company_run import CompanyRun
+from resources.vector_index.base import Filters
+from resources.vector_index.edge import EdgeReader
+
+Run = dg.ResourceParam[CompanyRun]
+
+
+@dg.asset_check(asset="ticket_collection", partitions_def=companies, description="Counts agree from stage to stage.")
+def counts_agree(company_run: Run) -> dg.AssetCheckResult:
+    """Every document of a stage is in the next one, or waits in the queue, or was left out by a rule."""
+    store = company_run.store
+    counts = {table: store.count(table) for table in TABLES}
+    waiting = {table: len({entry.doc_id for entry in store.queue() if entry.target == table}) for table in TABLES}
+    steps = (
+        ("raw_tickets", "merged_tickets"),
+        ("ticket_summaries", "ticket_embeddings"),
+        ("ticket_embeddings", "ticket_collection"),
+    )
+    wrong = [
+        f"{source} {counts[source]}, {target} {counts[target]}, waiting {waiting[target]}"
+        for source, target in steps
+        if not counts[target] <= counts[source] <= counts[target] + waiting[target] + waiting["ticket_terms"]
+    ]
+    points = _points(company_run)
+    if points is not None and points != counts["ticket_collection"]:
+        wrong.append(f"ticket_collection {counts['ticket_collection']}, points {points}")
+    waits = {f"waiting_{table}": count for table, count in waiting.items() if count}
+    return dg.AssetCheckResult(
+        passed=not wrong, metadata={**counts, **waits, "points": points or 0, "wrong": "; ".join(wrong) or "nothing"}
+    )
+
+
+@dg.asset_check(asset="ticket_collection", partitions_def=companies, description="No document is in the index twice.")
+def ids_unique(company_run: Run) -> dg.AssetCheckResult:
+    """The ids that the index holds are those of the table, each once."""
+    points = [str(payload["ticket_id"]) for payload in _payloads(company_run)]
+    twice = sorted(doc_id for doc_id, count in Counter(points).items() if count > 1)[:20]
+    strangers = sorted(set(points) ^ company_run.store.ids("ticket_collection"))[:20]
+    return dg.AssetCheckResult(
+        passed=not twice and not strangers,
+        metadata={"points": len(points), "twice": ", ".join(twice), "not_in_both": ", ".join(strangers)},
+    )
+
+
+@dg.asset_check(asset="ticket_collection", partitions_def=companies, description="Every point belongs to the company.")
+def no_foreign_company(company_run: Run) -> dg.AssetCheckResult:
+    """No path leads from one company to another: each point names this one."""
+    foreign = [payload for payload in _payloads(company_run) if payload["company_id"] != company_run.company.id]
+    return dg.AssetCheckResult(passed=not foreign, metadata={"foreign": len(foreign)})
+
+
+def _reader(run: CompanyRun) -> EdgeReader:
+    return EdgeReader(run.settings.index_folder(run.company.id), run.company.id, "ticket")
+
+
+def _points(run: CompanyRun) -> int | None:
+    try:
+        return _reader(run).count()
+    except StorageError:
+        return None
+
+
+def _payloads(run: CompanyRun) -> Iterator[dict[str, Any]]:
+    yield from _reader(run).payloads(["company_id", "ticket_id"], Filters())

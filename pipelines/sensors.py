@@ -1,0 +1,77 @@
+"""The sensor that keeps Dagster's partitions equal to the registry of companies.
+
+Belongs here: following the registry. Does not belong here: the nightly runs (``schedules``).
+"""
+
+import time
+
+import dagster as dg
+
+from assets.partitions import companies
+from domain.company import CompanyId
+from pipelines.jobs import sync
+from resources.companies import Companies
+from resources.dagster_resources import PARTITION_TAG, fail_dead_runs, started_runs
+from resources.settings import Settings
+
+_SECOND_LOOK_SECONDS = 5
+_IN_FLIGHT = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@dg.sensor(
+    job=sync,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Adds a new company with its first run, removes one that left, frees one whose run was killed.",
+)
+def follow_registry(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """One look at the registry."""
+    registry = Companies(Settings())
+    known = {company.id: company for company in registry.list()}
+    present = set(context.instance.get_dynamic_partitions("companies"))
+    new = [known[company] for company in sorted(known.keys() - present)]
+    # A key that a run still uses must stay: the run would die when it stores its outcome.
+    left = [key for key in sorted(present - known.keys()) if not _in_flight(context.instance, key)]
+    _free_killed(context.instance, registry)
+    requests = [companies.build_add_request([company.id for company in new])] if new else []
+    if left:
+        requests.append(companies.build_delete_request(left))
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(run_key=f"first/{company.id}/{company.created_at}", partition_key=company.id)
+            for company in new
+            if not company.paused
+        ],
+        dynamic_partitions_requests=requests,
+    )
+
+
+def _free_killed(instance: dg.DagsterInstance, registry: Companies) -> None:
+    """Fail runs that say they are at work while nobody holds their company's lock.
+
+    Looked at twice: a run that just begins has not taken the lock yet, one that just ends has given it back already.
+    """
+
+    def suspects() -> set[tuple[CompanyId, str]]:
+        return {
+            (company.id, run.run_id)
+            for company in registry.list()
+            for run in started_runs(instance, company.id)
+            if registry.is_free(company.id)
+        }
+
+    if not (first := suspects()):
+        return
+    time.sleep(_SECOND_LOOK_SECONDS)
+    for company, _ in first & suspects():
+        fail_dead_runs(instance, company)
+
+
+def _in_flight(instance: dg.DagsterInstance, company: str) -> bool:
+    return instance.get_runs_count(dg.RunsFilter(statuses=_IN_FLIGHT, tags={PARTITION_TAG: company})) > 0

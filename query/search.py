@@ -1,0 +1,152 @@
+"""Search: "have we solved this before?", answered with the past cases that did.
+
+Belongs here: from a question to hits: embed, find by meaning and by words, join, tell why.
+Does not belong here: the arithmetic of joining (``domain/ranking``), the engine (``resources/vector_index``), printing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+
+from domain import points, tokens
+from domain.company import Company
+from domain.errors import InputError
+from domain.fingerprint import clean, point_id
+from domain.merge import thread_text
+from domain.ranking import Scored, Weights, fuse
+from domain.stage import Row
+from domain.ticket_stages import model_of
+from resources.companies import Companies
+from resources.embedder import Embedder, open_embedder
+from resources.vector_index.base import Collection, Filters
+from resources.vector_index.edge import EdgeReader
+
+DATA_TYPES = ("ticket",)
+CANDIDATES = 200
+"""How many hits of each half are joined; more changes nothing on the measured sets."""
+_WHY_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One past case. ``score`` is 0..1; ``why`` holds the two halves' raw scores and what made the point."""
+
+    doc_id: str
+    data_type: str
+    score: float
+    title: str
+    summary: dict[str, Any] | None
+    text: str
+    url: str
+    updated_at: str
+    status: str
+    why: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The hits to one question, best first; ``recommendation_id`` names this answer for a later vote."""
+
+    company: str
+    query: str
+    recommendation_id: str
+    hits: list[Hit]
+
+
+class Searcher:
+    """Searches one company. Keeps model and index open: make one and use it for many questions."""
+
+    def __init__(self, companies: Companies, company: Company) -> None:
+        self.companies = companies
+        self.company = company
+        self.collection: Collection = EdgeReader(companies.settings.index_folder(company.id), company.id, "ticket")
+        weight = company.setting("dense_weight")
+        self.weights = Weights() if weight is None else Weights(dense=weight)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The model that made the collection which is live now, whatever the settings ask for next."""
+        return open_embedder(model_of(self.collection.made_by))
+
+    def search(self, text: str, k: int = 10, filters: Filters = Filters()) -> Answer:
+        """The ``k`` best cases for a question. Raises ``InputError`` for an empty text or ``k`` < 1, ``StorageError``
+        when nothing was built yet."""
+        return self._answer(text, self._rank(_checked(text, k), filters), k)
+
+    def search_many(self, texts: Sequence[str], k: int = 10, filters: Filters = Filters()) -> Iterator[Answer]:
+        """The same for many questions, in their order."""
+        for text in texts:
+            yield self.search(text, k, filters)
+
+    def similar(self, doc_id: str, k: int = 10, filters: Filters = Filters()) -> Answer:
+        """Cases like a stored ticket, which may be an open one, itself left out. Raises ``InputError`` when there is none."""
+        _checked("a ticket", k)
+        others = replace(filters, without=doc_id)
+        with self.companies.store(self.company.id) as store:
+            rows = {table: store.get(table, [doc_id]).get(doc_id) for table in ("merged_tickets", "ticket_terms")}
+        merged, terms = rows["merged_tickets"], rows["ticket_terms"]
+        if merged is None or merged.deleted:
+            raise InputError(
+                f"no ticket {doc_id!r} in company {self.company.id!r}.", remedy="Its id is the helpdesk's own, as a search shows it."
+            )
+        query = merged.payload["subject"]
+        vector = self.collection.vector(point_id(self.company.id, "ticket", doc_id))
+        if vector is None or not _live(terms):
+            # An open ticket is not in the index: it is asked for by its own words.
+            return replace(self._answer(query, self._rank(_opening(merged), others), k), query=query)
+        indices = terms.payload["indices"] if terms else []
+        ranked = self.collection.rank(vector, (indices, [1.0] * len(indices)), others, CANDIDATES)
+        return self._answer(query, fuse(*ranked, self.weights), k)
+
+    def _rank(self, text: str, filters: Filters) -> list[Scored]:
+        dense = self.embedder.embed([text], "query")[0].tolist()
+        sparse = points.sparse_query(tokens.terms(text))
+        return fuse(*self.collection.rank(dense, sparse, filters, CANDIDATES), self.weights)
+
+    def _answer(self, query: str, scored: Sequence[Scored], k: int) -> Answer:
+        best = scored[:k]
+        stored = {point.point_id: point.payload for point in self.collection.points([hit.id for hit in best])}
+        made_by = self.collection.made_by
+        hits = [_hit(hit, stored[hit.id], made_by) for hit in best if hit.id in stored]
+        return Answer(self.company.id, query, uuid4().hex, hits)
+
+
+def _checked(text: str, k: int) -> str:
+    said, _ = clean(text)
+    if not said.strip():
+        raise InputError("the text to search for is empty.", remedy="Say what the problem is.")
+    if k < 1:
+        raise InputError(f"-k {k} asks for nothing.", remedy="Ask for at least one hit.")
+    return said
+
+
+def _live(row: Row | None) -> bool:
+    return row is not None and not row.deleted
+
+
+def _opening(merged: Row) -> str:
+    """A ticket's subject and its whole thread, bounded by what a model reads anyway."""
+    return thread_text(merged.payload)[:4000] or merged.payload["subject"] or "-"
+
+
+def _hit(scored: Scored, payload: dict[str, Any], made_by: str) -> Hit:
+    summary = payload["summary"]
+    said = (summary["problem"], summary["cause"], summary["solution"], summary["result"])
+    return Hit(
+        doc_id=payload["ticket_id"],
+        data_type=payload["data_type"],
+        score=round(scored.score, _WHY_DIGITS),
+        title=payload["title"],
+        summary=summary,
+        text="\n".join(part for part in said if part),
+        url=payload["url"],
+        updated_at=payload["updated_at"],
+        status=payload["status"],
+        why={
+            "meaning": None if scored.dense is None else round(scored.dense, _WHY_DIGITS),
+            "words": None if scored.sparse is None else round(scored.sparse, _WHY_DIGITS),
+            "made_by": made_by,
+        },
+    )
