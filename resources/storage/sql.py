@@ -22,7 +22,18 @@ from resources.storage import schema
 
 _INSERT: dict[str, Callable[[sa.Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _BIND_LIMIT = 10_000
-_EXPORTED = ("doc_id", "seq", "content_hash", "source_hash", "made_by", "payload", "run_id", "updated_at")
+_EXPORTED = pa.schema(
+    [
+        ("doc_id", pa.string()),
+        ("seq", pa.int64()),
+        ("content_hash", pa.string()),
+        ("source_hash", pa.string()),
+        ("made_by", pa.string()),
+        ("payload", pa.string()),
+        ("run_id", pa.string()),
+        ("updated_at", pa.string()),
+    ]
+)
 
 
 def _json(value: Any) -> str:
@@ -89,13 +100,15 @@ class SqlCompanyStore:
         )
         return [_row(row) for row in self._all(query)]
 
+    scan_schema = _EXPORTED
+
     def scan(self, table: str, *, batch: int = 1000) -> Iterator[pa.RecordBatch]:
         """The live rows in the order of their ids, as Arrow batches; ``payload`` is JSON text, vectors are left out."""
         stage = schema.stages[table]
         after = ""
         while True:
             query = (
-                sa.select(*(stage.c[name] for name in _EXPORTED))
+                sa.select(*(stage.c[name] for name in _EXPORTED.names))
                 .where(stage.c.company_id == self.company, stage.c.doc_id > after, ~stage.c.deleted)
                 .order_by(stage.c.doc_id)
                 .limit(batch)
@@ -103,13 +116,8 @@ class SqlCompanyStore:
             rows = self._all(query)
             if not rows:
                 return
-            yield pa.record_batch(
-                [
-                    pa.array([row[i] for row in rows], pa.int64() if name == "seq" else pa.string())
-                    for i, name in enumerate(_EXPORTED)
-                ],
-                names=list(_EXPORTED),
-            )
+            columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _EXPORTED, strict=True)]
+            yield pa.record_batch(columns, schema=_EXPORTED)
             after = rows[-1][0]
 
     def ids(self, table: str) -> set[str]:

@@ -1,0 +1,79 @@
+"""``casebook``: the root of the command line, and how a command ends.
+
+Belongs here: putting the commands together; exit codes (0 done, 1 failed, 2 bad input, 130 interrupted).
+Does not belong here: any command.
+"""
+
+import os
+import sys
+from importlib.metadata import version
+
+import click
+import typer
+
+from domain.errors import CasebookError, InputError
+from pipelines.cli import company, data, demo, search, sync, ui
+from pipelines.cli.output import out, show_error
+
+app = typer.Typer(
+    name="casebook",
+    help="Have we solved this before? Past support cases, company by company, fresh every night.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+app.command()(demo.demo)
+app.add_typer(company.app, name="company")
+app.command()(sync.plan)
+app.command()(sync.sync)
+app.command()(sync.status)
+app.command()(search.search)
+app.command()(search.similar)
+app.command()(search.explain)
+app.command()(data.queue)
+app.command()(data.export)
+app.command()(ui.ui)
+app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)(ui.sandbox)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"casebook {version('casebook')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None: ...
+
+
+def main() -> None:
+    """The console script: run a command and end with its exit code."""
+    as_json = "--json" in sys.argv
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except CasebookError as error:
+        show_error(error, as_json)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        _interrupted()
+    except KeyboardInterrupt:
+        _interrupted()
+    except click.ClickException as error:
+        if not as_json and isinstance(error, click.UsageError) and error.ctx is not None:
+            error.show()
+        else:
+            show_error(InputError(error.format_message()), as_json)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # 'casebook … | head': the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _interrupted() -> None:
+    sys.stderr.write("\nInterrupted. What was done is kept; the same command goes on from there.\n")
+    sys.exit(130)

@@ -1,0 +1,260 @@
+"""``casebook company``: who is served, from where, with which settings."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from domain.company import PLATFORMS, SETTINGS, Company, company_id, read_setting
+from domain.errors import InputError
+from pipelines.cli.output import Json, out, print_json, table
+
+app = typer.Typer(no_args_is_help=True, help="Add, check, change and remove companies.")
+
+
+def _catalogue() -> str:
+    """The settings as the help of ``company set``: name, type, default, meaning."""
+    lines = [
+        f"[bold]{name}[/] ({escape(setting.kind)}; default {escape(_default(setting.default))}): {escape(setting.meaning)}"
+        for name, setting in SETTINGS.items()
+    ]
+    return "Change settings of a company.\n\nThe settings:\n\n" + "\n\n".join(lines)
+
+
+def _default(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    return "none" if value in ("", None, {}) else str(value)
+
+
+@app.command()
+def add(
+    id: Annotated[str, typer.Argument(help="The company's id: a-z, 0-9 and '-'.")],
+    platform: Annotated[str, typer.Option(help=f"One of {', '.join(PLATFORMS)}.")],
+    url: Annotated[str, typer.Option(help="freshdesk: https://ACCOUNT.freshdesk.com")] = "",
+    key_env: Annotated[str, typer.Option(help="Environment variable that holds the API key; only its name is stored.")] = "",
+    key_stdin: Annotated[bool, typer.Option("--key-stdin", help="Read the API key from standard input; stored encrypted.")] = False,
+    path: Annotated[str, typer.Option(help="export: a CSV, JSONL or Parquet file, or a folder with tickets.*")] = "",
+    since: Annotated[str, typer.Option(help="Take only tickets updated since this day (2026-01-31).")] = "",
+    language: Annotated[str, typer.Option(help="ko, en or auto.")] = "auto",
+    setting: Annotated[list[str] | None, typer.Option("--set", help="Any setting, KEY=VALUE; see 'company set --help'.")] = None,
+    json: bool = Json,
+) -> None:
+    """Register a company, after proving that its helpdesk answers; says what the first sync will cost."""
+    from resources import secrets
+    from resources.companies import Companies
+    from resources.company_run import utc_now
+    from resources.settings import Settings
+
+    settings = Settings()
+    registry = Companies(settings)
+    wanted = company_id(id)
+    if any(known.id == wanted for known in registry.list()):
+        raise InputError(f"company {id!r} exists already.", remedy="Change it with 'casebook company set', or remove it first.")
+    endpoint = _endpoint(platform, url, path)
+    chosen = {name: value for name, value in (("since", since), ("language", language)) if value not in ("", "auto")}
+    pairs = [*(f"{name}={value}" for name, value in chosen.items()), *(setting or [])]
+    company = Company(wanted, platform, endpoint, dict(_pair(pair) for pair in pairs), created_at=utc_now())  # pyright: ignore[reportArgumentType]
+    key, sealed = "", ""
+    if platform == "freshdesk":
+        key = _key(key_env, key_stdin)
+        sealed = secrets.refer(key_env) if key_env else secrets.seal(settings, key)
+    checked = _check(company, key)
+    registry.add(company, sealed)
+    if json:
+        print_json({"company": company.id, "platform": platform, "endpoint": endpoint, **checked})
+    else:
+        out.print(f"[green]Added[/] {company.id}: {escape(checked['account'])}")
+        _print_estimate(checked)
+        out.print(f"Next: casebook sync {company.id}")
+
+
+@app.command()
+def check(id: str, json: bool = Json) -> None:
+    """Ask the helpdesk whether address, key and rights are still good."""
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    registry = Companies(Settings())
+    company = registry.get(id)
+    checked = _check(company, registry.secret(company))
+    if json:
+        print_json({"company": company.id, "ok": True, **checked})
+    else:
+        out.print(f"[green]OK[/] {company.id}: {escape(checked['account'])}")
+        for note in checked["notes"]:
+            out.print(escape(note))
+
+
+@app.command("list")
+def list_companies(json: bool = Json) -> None:
+    """All companies."""
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    companies = Companies(Settings()).list()
+    if json:
+        print_json({"companies": [_shown(company) for company in companies]})
+    elif companies:
+        rows = [[c.id, c.platform, c.endpoint, "paused" if c.paused else "active", c.created_at] for c in companies]
+        out.print(table("company", "platform", "endpoint", "state", "added", rows=rows))
+    else:
+        out.print("No company yet. Add one: casebook company add --help")
+
+
+@app.command()
+def show(id: str, json: bool = Json) -> None:
+    """One company with every setting in force; never its key."""
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    company = Companies(Settings()).get(id)
+    if json:
+        print_json(_shown(company))
+        return
+    out.print(f"[bold]{company.id}[/] {company.platform} {escape(company.endpoint)}{' (paused)' if company.paused else ''}")
+    rows = [[name, _default(company.setting(name)), "set" if name in company.settings else "default"] for name in SETTINGS]
+    out.print(table("setting", "value", "", rows=rows))
+
+
+@app.command("set", help=_catalogue())
+def set_settings(
+    id: str, pairs: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...")], json: bool = Json
+) -> None:
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    registry = Companies(Settings())
+    company = registry.get(id)
+    changed = registry.set(company, **dict(_pair(pair) for pair in pairs))
+    if json:
+        print_json(_shown(changed))
+    else:
+        for pair in pairs:
+            name = pair.split("=", 1)[0]
+            out.print(f"{name} = {escape(_default(changed.setting(name)))}")
+
+
+@app.command()
+def pause(id: str) -> None:
+    """Leave a company out of the nightly sync."""
+    _set_paused(id, True)
+
+
+@app.command()
+def resume(id: str) -> None:
+    """Take a paused company into the nightly sync again."""
+    _set_paused(id, False)
+
+
+@app.command()
+def remove(
+    id: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Really: there is no way back.")] = False,
+    json: bool = Json,
+) -> None:
+    """Erase a company from every store: tables, vectors, Parquet files, key, settings."""
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    registry = Companies(Settings())
+    company = registry.get(id)
+    if not yes:
+        raise InputError(f"removing {company.id!r} erases all of its data.", remedy="Say --yes if you mean it.")
+    registry.remove(company)
+    if json:
+        print_json({"company": company.id, "removed": True})
+    else:
+        out.print(f"Removed {company.id}: tables, vectors, Parquet files, key and settings.")
+
+
+def _set_paused(id: str, paused: bool) -> None:
+    from dataclasses import replace
+
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    registry = Companies(Settings())
+    company = registry.get(id)
+    registry.update(replace(company, paused=paused))
+    out.print(f"{company.id} is {'paused' if paused else 'active'}.")
+
+
+def _shown(company: Company) -> dict[str, object]:
+    return {
+        "company": company.id,
+        "platform": company.platform,
+        "endpoint": company.endpoint,
+        "paused": company.paused,
+        "created_at": company.created_at,
+        "settings": {name: company.setting(name) for name in SETTINGS},
+    }
+
+
+def _pair(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"{text!r} is not KEY=VALUE.", remedy="For example: time_zone=Asia/Seoul")
+    return name.strip(), read_setting(name.strip(), value)
+
+
+def _endpoint(platform: str, url: str, path: str) -> str:
+    from pathlib import Path
+    from urllib.parse import urlsplit
+
+    if platform not in PLATFORMS:
+        raise InputError(f"unknown platform {platform!r}.", f"Known: {', '.join(PLATFORMS)}.")
+    if platform == "export":
+        if not path:
+            raise InputError("--path is missing.", remedy="Name the export: --path tickets.csv")
+        return str(Path(path).expanduser().resolve())
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError("--url is missing or not an address.", f"{url!r} given.", "Say --url https://ACCOUNT.freshdesk.com")
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise InputError("--url is not encrypted.", f"{url!r} would send the key in clear.", "Say https://.")
+    return url.rstrip("/")
+
+
+def _key(variable: str, from_stdin: bool) -> str:
+    if bool(variable) == from_stdin:
+        raise InputError("an API key is needed, in one way.", remedy="Say --key-env VARIABLE, or pipe it in with --key-stdin.")
+    if variable:
+        key = os.environ.get(variable, "").strip()
+        if not key:
+            raise InputError(f"the environment variable {variable} is not set or empty.", remedy=f"Set {variable} first.")
+        return key
+    key = sys.stdin.readline().strip()
+    if not key:
+        raise InputError("no key came on standard input.", remedy="For example: printf %s KEY | casebook company add … --key-stdin")
+    return key
+
+
+def _check(company: Company, key: str) -> dict[str, object]:
+    """Ask the helpdesk, and reckon what a first sync costs."""
+    from resources.helpdesk.platforms import connect
+
+    helpdesk = connect(company, key)
+    account = helpdesk.check()
+    estimate = helpdesk.plan(account)
+    return {
+        "account": account.name,
+        "tickets": account.tickets,
+        "per_minute": account.per_minute,
+        "notes": list(account.notes),
+        "first_sync": {
+            "requests": estimate.requests,
+            "credits": estimate.credits,
+            "minutes": round(estimate.minutes, 1),
+            "exact": estimate.exact,
+            "basis": estimate.basis,
+        },
+    }
+
+
+def _print_estimate(checked: dict[str, object]) -> None:
+    from pipelines.cli.sync import estimate_line
+
+    out.print(estimate_line(checked["first_sync"]))  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,97 @@
+"""``casebook demo``: two sample companies, end to end, on this machine alone."""
+
+import os
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from rich.rule import Rule
+
+from domain.errors import InputError
+from pipelines.cli.output import out
+from pipelines.cli.search import show_answer
+from pipelines.cli.sync import show_outcome, watched
+
+if TYPE_CHECKING:
+    from resources.companies import Companies
+    from sandbox.serve import Sandbox
+
+_QUESTIONS = {
+    "hanbit": "OTP 인증번호가 안 맞다고 나오면서 로그인이 안 돼요",
+    "acme": "thermostat keeps dropping off the wifi",
+}
+_PORT = 8500
+
+
+def demo() -> None:
+    """Two sample companies, one Korean, one English: served by a sandbox, synced, searched, and synced again.
+
+    Needs no key and no network; everything is written under data/demo. Takes about a minute.
+    """
+    started = perf_counter()
+    from pipelines.demo_home import COMPANIES, demo_settings
+
+    settings = demo_settings()
+    os.environ["CASEBOOK_HOME"] = str(settings.root)
+    with _sandbox() as sandbox:
+        from resources.companies import Companies
+
+        registry = Companies(settings)
+        out.print(f"A sandbox stands in for Freshdesk at http://127.0.0.1:{sandbox.port}; everything stays under {settings.root}")
+        for id in COMPANIES:
+            _register(registry, id, sandbox)
+        for id in COMPANIES:
+            out.print(Rule(f"first sync of {id}", align="left"))
+            _sync(registry, id)
+        for id, question in _QUESTIONS.items():
+            out.print(Rule(f"casebook search {id} '{question}'", align="left"))
+            _search(registry, id, question)
+        out.print(Rule("the second sync: nothing is done twice", align="left"))
+        for id in COMPANIES:
+            _sync(registry, id)
+    out.print(Rule("next", align="left"))
+    out.print(
+        f"That took {perf_counter() - started:.0f} s. To look around:\n"
+        "  .venv/bin/casebook ui --demo                  the assets, runs and lineage in the Dagster UI\n"
+        f"  CASEBOOK_HOME={settings.root} .venv/bin/casebook search acme 'refund for a double charge'\n"
+        "  .venv/bin/casebook company add --help         your own helpdesk, or an export of it"
+    )
+
+
+def _sandbox() -> "Sandbox":
+    """The sandbox on its usual port, so that 'casebook ui --demo' finds it there again; else on a free one."""
+    from pipelines.cli.ui import refuse_taken
+    from pipelines.demo_home import COMPANIES
+    from sandbox.serve import Sandbox
+
+    try:
+        refuse_taken(_PORT)
+    except InputError:
+        return Sandbox(COMPANIES)
+    return Sandbox(COMPANIES, port=_PORT)
+
+
+def _register(registry: "Companies", id: str, sandbox: "Sandbox") -> None:
+    from domain.company import Company, company_id
+    from resources import secrets
+    from resources.company_run import utc_now
+
+    for known in registry.list():
+        if known.id == id:  # an earlier demo: the story begins anew
+            registry.remove(known)
+    sealed = secrets.seal(registry.settings, sandbox.key(id))
+    zone = {"time_zone": "Asia/Seoul", "language": "ko"} if id == "hanbit" else {"language": "en"}
+    registry.add(Company(company_id(id), "freshdesk", sandbox.url(id), zone, created_at=utc_now()), sealed)
+
+
+def _sync(registry: "Companies", id: str) -> None:
+    with watched(quiet=False) as progress:
+        from pipelines.sync_run import run_sync
+
+        outcome = run_sync(registry.settings, registry.get(id), {}, progress)
+    show_outcome(outcome)
+
+
+def _search(registry: "Companies", id: str, question: str) -> None:
+    from query.search import Searcher
+
+    show_answer(Searcher(registry, registry.get(id)).search(question, 2), as_json=False)

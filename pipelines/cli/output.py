@@ -1,0 +1,47 @@
+"""How the commands speak: people's output on stdout through Rich, one JSON document with ``--json``, errors on stderr.
+
+Belongs here: consoles, the form of errors, small tables. Does not belong here: what any command says.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from domain.errors import CasebookError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Json = typer.Option(False, "--json", help="Print one JSON document on stdout and nothing else.")
+
+
+def print_json(value: Any) -> None:
+    """One JSON document; dataclasses become objects."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=lambda o: asdict(o) if is_dataclass(o) else str(o))
+    sys.stdout.write("\n")
+
+
+def show_error(error: CasebookError, as_json: bool) -> None:
+    """An error in one line, or as the JSON document of the contract."""
+    if as_json:
+        print_json({"error": {"title": error.title, "detail": error.detail, "remedy": error.remedy}})
+    else:
+        err.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+
+
+def table(*columns: str, rows: Sequence[Sequence[Any]], title: str = "") -> Table:
+    """A plain table; numbers are set to the right."""
+    made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*[escape(str(cell)) for cell in row])
+    return made

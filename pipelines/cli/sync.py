@@ -1,0 +1,165 @@
+"""``casebook sync``, ``plan`` and ``status``: bringing a company up to date, before, during and after."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from domain.errors import CasebookError
+from pipelines.cli.output import Json, err, out, print_json, table
+
+if TYPE_CHECKING:
+    from domain.stage import Report
+    from pipelines.sync_run import SyncOutcome
+    from resources.company_run import Progress
+
+
+def sync(
+    id: Annotated[str, typer.Argument(help="The company.")],
+    full: Annotated[bool, typer.Option("--full", help="Walk everything again and audit the ids.")] = False,
+    doc: Annotated[str, typer.Option(help="Fetch this one document only.")] = "",
+    accept_deletions: Annotated[int, typer.Option(min=0, help="Agree to so many deletions at once.")] = 0,
+    json: bool = Json,
+) -> None:
+    """Fetch what changed and bring every asset of a company up to date, through Dagster.
+
+    Can be interrupted at any moment: what was done is kept, and the same command goes on from there.
+    """
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    settings = Settings()
+    company = Companies(settings).get(id)
+    with watched(quiet=json) as progress:
+        from pipelines.sync_run import run_sync
+
+        outcome = run_sync(settings, company, {"full": full, "doc": doc, "accept_deletions": accept_deletions}, progress)
+    if json:
+        print_json(outcome)
+    else:
+        show_outcome(outcome)
+    if not outcome.ok:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def watched(quiet: bool) -> Iterator["Progress"]:
+    """A live line on stderr that says which table is being worked on, and how far it is."""
+    from rich.progress import Progress as Bar
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
+    with Bar(*columns, console=err, transient=True, disable=quiet) as bar:
+        task = bar.add_task("starting", done="", total=None)
+
+        def progress(name: str, report: "Report") -> None:
+            bar.update(task, description=name, done=f"{report.read} read, {report.changed} changed")
+
+        yield progress
+
+
+def show_outcome(outcome: "SyncOutcome") -> None:
+    """One line an asset, then what it all came to."""
+    names = ("read", "changed", "skipped", "removed", "failed", "seconds")
+    rows = [[name, *(counts[column] for column in names)] for name, counts in outcome.assets.items()]
+    out.print(table("asset", *names, rows=rows))
+    for note in outcome.notes:
+        out.print(f"[yellow]Note:[/] {escape(note)}")
+    for check, passed in outcome.checks.items():
+        if not passed:
+            out.print(f"[red]Check failed:[/] {check}; its details are in the UI, run {outcome.run_id}")
+    state = "[green]Done[/]" if outcome.ok else "[red]Not right[/]"
+    paid = outcome.paid
+    out.print(
+        f"{state}: {outcome.company} in {outcome.seconds} s, {outcome.requests} requests, "
+        f"{paid['calls']} texts embedded or summarised, {paid['cost']:.2f} US$."
+    )
+    failed = sum(counts["failed"] for counts in outcome.assets.values())
+    if failed:
+        out.print(f"{failed} documents wait in the queue: casebook queue {outcome.company}")
+
+
+def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = Json) -> None:
+    """Say what a first sync would fetch: requests, and minutes at the helpdesk's own limit; for each way to take attachments."""
+    from dataclasses import asdict, replace
+
+    from resources.companies import Companies
+    from resources.helpdesk.platforms import connect
+    from resources.settings import Settings
+
+    registry = Companies(Settings())
+    company = registry.get(id)
+    key = registry.secret(company)
+    account = connect(company, key).check()
+    ways = ("full", "threads", "none") if company.platform == "freshdesk" else (company.setting("attachments"),)
+    estimates: dict[str, dict[str, Any]] = {}
+    for way in ways:
+        variant = replace(company, settings={**company.settings, "attachments": way})
+        estimates[way] = asdict(connect(variant, key).plan(account))
+    if json:
+        print_json({"company": company.id, "account": account.name, "tickets": account.tickets, "per_minute": account.per_minute, "attachments": estimates})
+        return
+    out.print(f"[bold]{company.id}[/]: {escape(account.name)}")
+    for way, estimate in estimates.items():
+        chosen = " (the setting now)" if way == company.setting("attachments") else ""
+        out.print(f"attachments={way}{chosen}: {estimate_line(estimate)}")
+
+
+def estimate_line(estimate: dict[str, Any]) -> str:
+    """An estimate in words."""
+    if not estimate["requests"]:
+        return "The first sync sends no request."
+    about = "" if estimate["exact"] else "about "
+    time = f", {estimate['minutes']:.1f} minutes at the account's limit" if estimate["minutes"] else ""
+    basis = f" ({escape(estimate['basis'])})" if estimate["basis"] else ""
+    return f"The first sync costs {about}{estimate['requests']} requests ({estimate['credits']} credits){time}{basis}."
+
+
+def status(id: Annotated[str, typer.Argument(help="The company; without it, all.")] = "", json: bool = Json) -> None:
+    """How fresh each company is, what waits, and whether the nightly sync will start by itself."""
+    from pipelines.instance import daemon_runs
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    settings = Settings()
+    registry = Companies(settings)
+    companies = [registry.get(id)] if id else registry.list()
+    daemon = daemon_runs(settings)
+    states = [_state(registry, company) for company in companies]
+    if json:
+        print_json({"daemon_runs": daemon, "companies": states})
+        return
+    if not companies:
+        out.print("No company yet. Add one: casebook company add --help")
+    else:
+        columns = ("company", "state", "last sync", "tickets", "summaries", "searchable", "waiting")
+        keys = ("company", "state", "last_sync", "raw_tickets", "ticket_summaries", "searchable", "waiting")
+        out.print(table(*columns, rows=[[state[key] for key in keys] for state in states]))
+    if not daemon:
+        out.print("[yellow]No Dagster daemon runs here: nothing syncs by itself at night. Start it: casebook ui[/]")
+
+
+def _state(registry: Any, company: Any) -> dict[str, Any]:
+    from domain.stage import TABLES
+    from pipelines.instance import last_sync
+    from resources.vector_index.edge import EdgeReader
+
+    busy = not registry.is_free(company.id)
+    with registry.store(company.id) as store:
+        counts = {name: store.count(name) for name in TABLES}
+        waiting = len(store.queue())
+    try:
+        searchable = EdgeReader(registry.settings.index_folder(company.id), company.id, "ticket").count()
+    except CasebookError:
+        searchable = 0
+    state = "syncing" if busy else "paused" if company.paused else "idle"
+    return {
+        "company": company.id,
+        "state": state,
+        "last_sync": last_sync(registry.settings, company.id) or "never",
+        **counts,
+        "searchable": searchable,
+        "waiting": waiting,
+    }

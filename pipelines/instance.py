@@ -1,0 +1,51 @@
+"""The Dagster instance of this home: where its history lies, and whether its daemon runs.
+
+Belongs here: preparing ``DAGSTER_HOME`` for the commands. Does not belong here: ``dagster.yaml``'s settings.
+"""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from resources.settings import REPOSITORY, Settings
+
+
+def prepare(settings: Settings) -> Path:
+    """Make the Dagster home, link the repository's ``dagster.yaml`` into it (Dagster reads only that one), and point
+    this process and its children at both. Nothing is written beside the code."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    link = home / "dagster.yaml"
+    if not link.is_symlink() or link.resolve() != REPOSITORY / "dagster.yaml":
+        draft = home / f".dagster.yaml.{os.getpid()}"
+        draft.symlink_to(REPOSITORY / "dagster.yaml")
+        draft.replace(link)
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["CASEBOOK_HOME"] = str(settings.root)
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    return home
+
+
+def daemon_runs(settings: Settings) -> bool:
+    """Whether a Dagster daemon has given a sign of life lately; without one no night starts by itself."""
+    import dagster as dg
+    from dagster.daemon import get_daemon_statuses
+
+    prepare(settings)
+    with dg.DagsterInstance.get() as instance:
+        return any(status.healthy for status in get_daemon_statuses(instance, ["SCHEDULER"]).values())
+
+
+def last_sync(settings: Settings, company: str) -> str:
+    """When the last sync of a company ended well, ISO 8601 UTC; "" when none did."""
+    import dagster as dg
+
+    prepare(settings)
+    with dg.DagsterInstance.get() as instance:
+        filters = dg.RunsFilter(
+            job_name="sync", statuses=[dg.DagsterRunStatus.SUCCESS], tags={"dagster/partition": company}
+        )
+        records = instance.get_run_records(filters, limit=1)
+    if not records or records[0].end_time is None:
+        return ""
+    return datetime.fromtimestamp(records[0].end_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

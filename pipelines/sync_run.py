@@ -1,0 +1,94 @@
+"""One sync of one company, run through Dagster in this process: what ``casebook sync`` and the demo do.
+
+Belongs here: starting the job and gathering what it did. Does not belong here: showing it (``pipelines/cli``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import dagster as dg
+
+from domain.company import Company
+from domain.errors import CasebookError
+from pipelines.definitions import build
+from pipelines.instance import prepare
+from resources.companies import Companies
+from resources.company_run import Progress, silent
+from resources.settings import Settings
+
+_COUNTS = ("read", "changed", "skipped", "removed", "failed", "seconds")
+
+
+@dataclass(slots=True)
+class SyncOutcome:
+    """What a sync did: ``assets`` maps an asset to its counts; ``checks`` a check to whether it passed."""
+
+    company: str
+    run_id: str
+    ok: bool
+    seconds: float
+    requests: int = 0
+    assets: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    paid: dict[str, Any] = field(default_factory=lambda: {"calls": 0, "tokens": 0, "cost": 0.0})
+    checks: dict[str, bool] = field(default_factory=dict[str, bool])
+    notes: list[str] = field(default_factory=list[str])
+
+
+def run_sync(settings: Settings, company: Company, asked: Mapping[str, Any], progress: Progress = silent) -> SyncOutcome:
+    """Run the job ``sync`` for one company. ``asked`` are fields of ``SyncConfig``.
+
+    Raises the ``CasebookError`` that stopped it, and ``CompanyBusy`` when another run writes to the company.
+    """
+    prepare(settings)
+    registry = Companies(settings)
+    with registry.lock(company.id, "a sync that is about to start"):
+        pass  # fail before a run is recorded that could only fail
+    started = perf_counter()
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("companies", [company.id])
+        result = (
+            build(progress)
+            .resolve_job_def("sync")
+            .execute_in_process(
+                instance=instance,
+                partition_key=company.id,
+                raise_on_error=False,
+                run_config={
+                    "ops": {"raw_tickets": {"config": dict(asked)}},
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+            )
+        )
+        _raise_failure(result)
+        return _outcome(company, result, perf_counter() - started)
+
+
+def _raise_failure(result: dg.ExecuteInProcessResult) -> None:
+    """Raise again what stopped the run, in the words it was raised with."""
+    for event in result.all_events:
+        data = event.event_specific_data
+        error = getattr(data, "error", None)
+        if event.is_failure and error is not None:
+            cause = error
+            while cause.cause is not None:
+                cause = cause.cause
+            where = f"{event.step_key} stopped" if event.step_key else "the sync could not start"
+            raise CasebookError(f"{where}.", cause.message.strip(), f"Run {result.run_id} in the UI has the details.")
+
+
+def _outcome(company: Company, result: dg.ExecuteInProcessResult, seconds: float) -> SyncOutcome:
+    outcome = SyncOutcome(company.id, result.run_id, result.success, round(seconds, 2))
+    for event in result.get_asset_materialization_events():
+        materialization = event.step_materialization_data.materialization
+        values = {name: value.value for name, value in materialization.metadata.items()}
+        outcome.assets[materialization.asset_key.to_user_string()] = {name: values.get(name, 0) for name in _COUNTS}
+        outcome.requests += values.get("requests", 0)
+        outcome.notes += [values["notes"]] if "notes" in values else []
+        for name in outcome.paid:
+            outcome.paid[name] += values.get(name, 0)
+    for check in result.get_asset_check_evaluations():
+        outcome.checks[check.check_name] = check.passed
+    outcome.ok = result.success and all(outcome.checks.values())
+    return outcome
