@@ -1,4 +1,4 @@
-"""The sample company `acme` is what the demo and the measurements take it for: many tickets, many problems, no templates.
+"""The sample company `acme` is what the demo and measurements take it for: many tickets, many problems, no templates.
 
 Only the data files are looked at here. How the sandbox serves them is tested beside its server.
 """
