@@ -14,6 +14,7 @@ import typer
 from domain.errors import CasebookError, InputError
 from pipelines.cli import company, data, demo, search, sync, ui
 from pipelines.cli.output import out, show_error
+from sandbox import serve
 
 app = typer.Typer(
     name="casebook",
@@ -34,9 +35,7 @@ app.command()(search.explain)
 app.command()(data.queue)
 app.command()(data.export)
 app.command()(ui.ui)
-app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-)(ui.sandbox)
+app.command("sandbox")(serve.command)
 
 
 def _version(wanted: bool) -> None:

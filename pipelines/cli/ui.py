@@ -1,4 +1,4 @@
-"""``casebook ui`` and ``casebook sandbox``: the servers that a person starts."""
+"""``casebook ui``: the Dagster UI and its daemon, started by a person."""
 
 import os
 import signal
@@ -37,13 +37,6 @@ def ui(
             process.wait()
             return
     raise typer.Exit(code)
-
-
-def sandbox(context: typer.Context) -> None:
-    """Run the local stand-in of Freshdesk with the sample companies; 'casebook sandbox --help' has its options."""
-    from sandbox.serve import main
-
-    main(list(context.args))
 
 
 def refuse_taken(port: int) -> None:

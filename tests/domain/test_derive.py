@@ -1,0 +1,246 @@
+"""The rules of ``derive``, proved on a real store: random nights, faults at every statement, real kills."""
+
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from domain.company import company_id
+from domain.derive import due_again
+from domain.stage import Cursor
+from resources.storage.sql import SqlCompanyStore
+from resources.storage.sqlite import open_store
+from tests.domain.nights import NOW, TABLES, Paid, Rules, change, dump, stages, sync, write_source
+
+ACME = company_id("acme")
+ROOT = Path(__file__).parents[2]
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing may catch it."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlCompanyStore]:
+    with open_store(tmp_path / "acme", ACME) as opened:
+        yield opened
+
+
+def from_scratch(tmp_path: Path, source: dict[str, dict[str, str]], rules: Rules) -> dict[str, dict[str, object]]:
+    with open_store(tmp_path / "scratch", ACME) as fresh:
+        write_source(fresh, source)
+        sync(fresh, rules, Paid())
+        return dump(fresh)
+
+
+def seqs(store: SqlCompanyStore) -> dict[str, int]:
+    return {table: store.top(table) for table in TABLES}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_nights_end_in_the_state_of_a_run_from_scratch(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    source: dict[str, dict[str, str]] = {}
+    rules, paid = Rules(), Paid()
+    deletions: Counter[str] = Counter()
+    with open_store(tmp_path / "nights", ACME) as store:
+        bomb = Bomb(store)
+        for _ in range(rng.randrange(4, 13)):
+            for _ in range(rng.randrange(12)):
+                change(rng, source)
+            if rng.random() < 0.2:
+                rules.prompt = rng.randrange(1, 3)
+            if rng.random() < 0.2:
+                rules.resolved = rng.choice((("closed",), ("closed", "solved"), ("solved",)))
+            if rng.random() < 0.1:
+                rules.model = rng.randrange(1, 3)
+            paid.refused = {f"text {rng.randrange(40)}" for _ in range(rng.randrange(4))}
+            deletions.update(write_source(store, source))
+            night(store, rng, rules, paid, bomb)
+        paid.refused = set()
+        sync(store, rules, paid, window=rng.randrange(1, 9))
+        assert dump(store) == from_scratch(tmp_path, source, rules)
+        assert store.queue() == []
+        # A call may be repeated only for what a deletion at the source emptied, or for what a kill caught in the air.
+        repeated = sum(count - 1 for count in Counter(paid.calls).values())
+        assert repeated <= sum(deletions.values()) * 2 + bomb.deaths
+        if not deletions and not bomb.deaths:
+            assert repeated == 0
+        calls, before = len(paid.calls), seqs(store)
+        writes = bomb.count_writes(lambda: sync(store, rules, paid))
+        assert (len(paid.calls), seqs(store), writes) == (calls, before, 0)
+
+
+def night(store: SqlCompanyStore, rng: random.Random, rules: Rules, paid: Paid, bomb: "Bomb") -> None:
+    """A sync that may be stopped early, or be killed at any statement, any number of times."""
+    while True:
+        stop_after = rng.choice((1, 2, 5, 1000))
+        asked = iter(range(10_000))
+        if rng.random() < 0.5:
+            bomb.arm(rng.randrange(1, 120))
+        try:
+            sync(store, rules, paid, rng.choice((1, 3, 8, 256)), stop=lambda: next(asked) >= stop_after)
+        except Killed:
+            continue
+        finally:
+            bomb.disarm()
+        return
+
+
+class Bomb:
+    """Kills at the n-th statement that is sent to the database from now on."""
+
+    def __init__(self, store: SqlCompanyStore) -> None:
+        self.left = 0
+        self.deaths = 0
+        self.writes = 0
+        sa.event.listen(store._db.engine, "before_cursor_execute", self._hit)
+
+    def arm(self, statements: int) -> None:
+        self.left = statements
+
+    def disarm(self) -> None:
+        self.left = 0
+
+    def count_writes(self, work: object) -> int:
+        self.writes = 0
+        work()  # type: ignore[operator]
+        return self.writes
+
+    def _hit(self, _conn: object, _cursor: object, statement: str, *_: object) -> None:
+        self.writes += statement.split(maxsplit=1)[0] in ("INSERT", "UPDATE", "DELETE")
+        if self.left:
+            self.left -= 1
+            if not self.left:
+                self.deaths += 1
+                raise Killed
+
+
+def test_without_deletions_and_kills_no_call_is_ever_repeated(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    source: dict[str, dict[str, str]] = {}
+    paid = Paid()
+    with open_store(tmp_path / "acme", ACME) as store:
+        for prompt in (1, 2, 1, 2, 1):
+            for _ in range(30):
+                change(rng, source)
+            kept = {**dict.fromkeys(store.ids("raw_tickets"), {"text": "kept", "status": "open"}), **source}
+            write_source(store, kept)
+            sync(store, Rules(prompt=prompt), paid, window=4)
+    assert len(paid.calls) > 50
+    assert max(Counter(paid.calls).values()) == 1
+
+
+def test_real_kills_lose_nothing_and_pay_nothing_twice(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    source = {f"t{i}": {"text": f"text {i}", "status": "closed"} for i in range(60)}
+    path, ledger = tmp_path / "source.json", tmp_path / "ledger"
+    path.write_text(json.dumps(source))
+    command = [sys.executable, str(ROOT / "tests/domain/killed_worker.py"), str(tmp_path / "acme"), str(ledger), str(path)]
+    kills = 0
+    for _ in range(20):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}) as worker:
+            assert worker.stdout is not None
+            worker.stdout.readline()
+            try:
+                worker.wait(timeout=rng.random() * 0.08)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                kills += 1
+        if kills == 8:
+            break
+    assert kills, "the worker always ended before it could be killed"
+    subprocess.run(command, check=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
+    with open_store(tmp_path / "acme", ACME) as store:
+        assert dump(store) == from_scratch(tmp_path, source, Rules())
+    calls = Counter(ledger.read_text().split())
+    assert len(calls) == 120
+    assert sum(calls.values()) - len(calls) <= kills  # at most the one that was in the air
+
+
+def test_a_reopened_ticket_leaves_and_returns_without_a_new_call(store: SqlCompanyStore) -> None:
+    paid = Paid()
+    closed, opened = {"text": "a", "status": "closed"}, {"text": "a", "status": "open"}
+    for state, searchable in ((closed, 1), (opened, 0), (closed, 1)):
+        write_source(store, {"1": state})
+        sync(store, Rules(), paid)
+        assert store.count("ticket_collection") == searchable
+    assert len(paid.calls) == 2
+
+
+def test_the_newest_are_made_first(store: SqlCompanyStore) -> None:
+    paid = Paid()
+    write_source(store, {f"{i:02}": {"text": f"{i}", "status": "closed"} for i in range(20)})
+    stage = stages(Rules(), paid)
+    sync(store, Rules(), paid, window=5, stop=lambda: True)
+    assert store.ids("merged_tickets") == {"15", "16", "17", "18", "19"}
+    assert stage[0].target == "merged_tickets"
+
+
+def test_equal_content_is_paid_for_once(store: SqlCompanyStore) -> None:
+    paid = Paid()
+    write_source(store, {f"{i}": {"text": "the same", "status": "closed"} for i in range(50)})
+    reports = sync(store, Rules(), paid, window=8)
+    assert len(paid.calls) == 2
+    assert [report.changed for report in reports] == [50, 50, 50, 50]
+
+
+def test_a_failure_waits_and_the_others_go_on(store: SqlCompanyStore) -> None:
+    paid = Paid(refused={"bad"})
+    write_source(store, {"1": {"text": "good", "status": "closed"}, "2": {"text": "bad", "status": "closed"}})
+    sync(store, Rules(), paid)
+    (entry,) = store.queue()
+    assert (entry.target, entry.doc_id, entry.reason, entry.retries) == ("ticket_summaries", "2", "refused", 0)
+    assert store.ids("ticket_collection") == {"1"}
+    sync(store, Rules(), paid)
+    assert store.queue()[0].retries == 1
+    paid.refused = set()
+    sync(store, Rules(), paid)
+    assert store.queue() == []
+    assert store.ids("ticket_collection") == {"1", "2"}
+
+
+def test_a_failed_document_that_left_is_no_longer_waited_for(store: SqlCompanyStore) -> None:
+    paid = Paid(refused={"bad"})
+    write_source(store, {"2": {"text": "bad", "status": "closed"}})
+    sync(store, Rules(), paid)
+    write_source(store, {})
+    sync(store, Rules(), paid)
+    assert store.queue() == []
+
+
+def test_a_changed_status_does_not_pay_again(store: SqlCompanyStore) -> None:
+    paid = Paid()
+    rules = Rules(resolved=("closed", "solved"))
+    write_source(store, {"1": {"text": "a", "status": "closed"}})
+    sync(store, rules, paid)
+    write_source(store, {"1": {"text": "a", "status": "solved"}})
+    reports = sync(store, rules, paid)
+    assert len(paid.calls) == 2
+    assert [report.changed for report in reports] == [1, 0, 0, 1]
+
+
+def test_retries_wait_longer_and_longer() -> None:
+    assert [due_again(NOW, retries) for retries in (0, 2, 3, 4, 30)] == [
+        NOW,
+        NOW,
+        "2026-01-01T01:00:00Z",
+        "2026-01-01T02:00:00Z",
+        "2026-01-02T00:00:00Z",
+    ]
+
+
+def test_a_cursor_reads_the_newest_gap_from_the_top_down() -> None:
+    cursor = Cursor("target", "source", "rule").opened(10)
+    assert cursor.gaps == ((1, 10),)
+    cursor = cursor.shrunk(7).opened(12)
+    assert cursor.gaps == ((11, 12), (1, 6))
+    assert cursor.shrunk(None).gaps == ((1, 6),)
+    assert cursor.shrunk(None).shrunk(1).gaps == ()
+    assert cursor.opened(12) is cursor
