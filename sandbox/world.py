@@ -75,15 +75,20 @@ class Ticket:
         conversations = record.pop("conversations", [])
         for files in (record.setdefault("attachments", []), *(one.get("attachments", []) for one in conversations)):
             attachments.mark(files)
-        self.conversations: list[bytes] = [orjson.dumps(one) for one in conversations]
+        self.conversations: list[bytes] = [_packed(one) for one in conversations]
         self.parts: dict[str, bytes] = {name: _fields({name: record.pop(name, None)}) for name in _PARTS}
         self.text = _fields({name: record.pop(name, "") for name in ("description", "description_text")})
-        self.row = orjson.dumps(record)[:-1]
+        self.row = _packed(record)[:-1]
 
     def record(self) -> Json:
         """The whole record again."""
         whole = orjson.loads(self.row + self.text + b"".join(self.parts.values()) + b"}")
         return whole | {"conversations": [orjson.loads(one) for one in self.conversations]}
+
+
+def _packed(value: Json) -> bytes:
+    """JSON in no more memory than it needs: what ``orjson.dumps`` returns keeps its working buffer of some kilobytes."""
+    return bytes(memoryview(orjson.dumps(value)))
 
 
 def _fields(values: Json) -> bytes:
