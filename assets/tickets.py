@@ -71,7 +71,7 @@ def ticket_summaries(company_run: Run) -> Result:
     )
 
 
-@_asset("ticket_summaries", kinds={"sqlite"})
+@_asset("ticket_summaries", "merged_tickets", kinds={"sqlite"})
 def ticket_embeddings(company_run: Run) -> Result:
     """The summary of each resolved ticket as a vector."""
     model = company_run.embedder.model_id

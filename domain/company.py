@@ -5,12 +5,13 @@ Does not belong here: where companies are kept (``resources/companies``) or thei
 """
 
 import difflib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NewType
 from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import TypeAdapter, ValidationError
 
 from domain.errors import InputError
 
@@ -88,30 +89,78 @@ def _time_zone(text: str) -> str:
 
 def _mapping(text: str) -> dict[str, str]:
     try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-        raise ValueError('JSON such as {"ticket_id": "id", "description": "text"}')
-    return value
+        return TypeAdapter(dict[str, str]).validate_json(text)
+    except ValidationError:
+        raise ValueError('JSON such as {"ticket_id": "id", "description": "text"}') from None
 
 
-RESOLVED = ("resolved", "closed", "verified", "solved", "done", "fixed", "해결", "해결됨", "해결 완료", "완료", "종료", "종료됨")
+RESOLVED = (
+    "resolved",
+    "closed",
+    "verified",
+    "solved",
+    "done",
+    "fixed",
+    "해결",
+    "해결됨",
+    "해결 완료",
+    "완료",
+    "종료",
+    "종료됨",
+)
 
 SETTINGS: dict[str, Setting] = {
     setting.name: setting
     for setting in (
         Setting("resolved_statuses", "words", list(RESOLVED), "statuses that count as resolved, in any case", _words),
-        Setting("conversations", "all|resolved", "all", "whose threads are fetched; 'resolved' saves requests", _choice("all", "resolved")),
-        Setting("attachments", "full|threads|none", "full", "attachments' metadata: of ticket and thread, of the thread, none", _choice("full", "threads", "none")),
+        Setting(
+            "conversations",
+            "all|resolved",
+            "all",
+            "whose threads are fetched; 'resolved' saves requests",
+            _choice("all", "resolved"),
+        ),
+        Setting(
+            "attachments",
+            "full|threads|none",
+            "full",
+            "attachments' metadata: of ticket and thread, of the thread, none",
+            _choice("full", "threads", "none"),
+        ),
         Setting("since", "date", "", "the first walk takes tickets updated since this day; empty: all", _date),
         Setting("language", "ko|en|auto", "auto", "the language of the tickets", _choice("ko", "en", "auto")),
         Setting("time_zone", "time zone", "UTC", "days and the nightly hour are in it", _time_zone),
-        Setting("nightly_hour", "0-23", 2, "from this hour on the day's sync is started, once a day", _number(0, 23, int)),
-        Setting("rate_share", "0.1-1", 0.8, "share of the helpdesk's request limit that Casebook may use", _number(0.1, 1, float)),
-        Setting("audience", "customer|agent", "customer", "'agent' also searches private notes", _choice("customer", "agent")),
-        Setting("embedding_model", "model", "auto", "auto, minilm-en, e5-multi or use-multi; auto looks at the texts once", _choice("auto", "minilm-en", "e5-multi", "use-multi")),
-        Setting("dense_weight", "0-1", None, "weight of meaning against words in a search; unset: the measured one", _number(0, 1, float)),
+        Setting(
+            "nightly_hour", "0-23", 2, "from this hour on the day's sync is started, once a day", _number(0, 23, int)
+        ),
+        Setting(
+            "rate_share",
+            "0.1-1",
+            0.8,
+            "share of the helpdesk's request limit that Casebook may use",
+            _number(0.1, 1, float),
+        ),
+        Setting(
+            "audience",
+            "customer|agent",
+            "customer",
+            "'agent' also searches private notes",
+            _choice("customer", "agent"),
+        ),
+        Setting(
+            "embedding_model",
+            "model",
+            "auto",
+            "auto, minilm-en, e5-multi or use-multi; auto looks at the texts once",
+            _choice("auto", "minilm-en", "e5-multi", "use-multi"),
+        ),
+        Setting(
+            "dense_weight",
+            "0-1",
+            None,
+            "weight of meaning against words in a search; unset: the measured one",
+            _number(0, 1, float),
+        ),
         Setting("columns", "JSON", {}, "column names of an export, ours to theirs", _mapping),
     )
 }

@@ -196,9 +196,7 @@ class _Run:
     def _put(self, doc_id: str, source_hash: str, made: Made) -> Put:
         return Put(doc_id, made.payload, made.content_hash(), source_hash, self.stage.made_by, made.vector)
 
-    def _make(
-        self, wanted: dict[str, list[str]], values: dict[str, Any]
-    ) -> Iterator[tuple[str, Made | Failed]]:
+    def _make(self, wanted: dict[str, list[str]], values: dict[str, Any]) -> Iterator[tuple[str, Made | Failed]]:
         """Equal inputs are made once (R8): within the window by grouping, across nights by what was kept."""
         kept = self.store.paid(self.stage.made_by, list(wanted)) if self.stage.keep and wanted else {}
         yield from kept.items()

@@ -7,8 +7,8 @@ Does not belong here: deciding *which* fields count (each record's own module do
 import hashlib
 import re
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import orjson
 
@@ -47,9 +47,9 @@ def clean(value: Any) -> tuple[Any, int]:
         if isinstance(node, str):
             return text(node)
         if isinstance(node, Mapping):
-            return {text(str(key)): walk(item) for key, item in node.items()}
+            return {text(str(key)): walk(item) for key, item in cast("Mapping[Any, Any]", node).items()}
         if isinstance(node, list | tuple):
-            return [walk(item) for item in node]
+            return [walk(item) for item in cast("Sequence[Any]", node)]
         return node
 
     return walk(value), replaced

@@ -12,6 +12,7 @@ from domain.company import Company
 from domain.derive import Input, Sources, Stage, each
 from domain.fingerprint import fingerprint
 from domain.stage import Failed, Made
+from domain.summary import Summary
 from domain.ticket import Ticket
 
 Json = dict[str, Any]
@@ -40,7 +41,7 @@ def ticket_summaries(company: Company) -> Stage:
 
     def project(rows: Sources) -> Input | None:
         (merged,) = rows
-        if merged is None or not company.is_resolved(merged.payload["status"]):
+        if merged is None or not _is_case(company, merged.payload):
             return None
         said = {name: merged.payload[name] for name in ("subject", "language", "messages")}
         said["messages"] = [message for message in said["messages"] if not message["private"]]
@@ -60,15 +61,19 @@ def ticket_embeddings(model_id: str, embed: Callable[[Sequence[str]], Sequence[b
     """The summary as a vector. ``embed`` gives little-endian float32 for each text; its results are kept."""
 
     def project(rows: Sources) -> Input | None:
-        (row,) = rows
-        return None if row is None else Input(summary.embedding_text(summary.from_payload(row.payload)))
+        summarised, merged = rows
+        if summarised is None or merged is None:
+            return None
+        return Input(summary.embedding_text(Summary.from_payload(summarised.payload), merged.payload["subject"]))
 
     def make(texts: Sequence[str]) -> Iterator[tuple[int, Made | Failed]]:
         for start in range(0, len(texts), _BATCH):
             for offset, vector in enumerate(embed(texts[start : start + _BATCH])):
                 yield start + offset, Made({"model": model_id}, vector)
 
-    return Stage("ticket_embeddings", ("ticket_summaries",), project, make, made_by=model_id, keep=True)
+    return Stage(
+        "ticket_embeddings", ("ticket_summaries", "merged_tickets"), project, make, made_by=model_id, keep=True
+    )
 
 
 def ticket_terms(company: Company) -> Stage:
@@ -77,7 +82,7 @@ def ticket_terms(company: Company) -> Stage:
 
     def project(rows: Sources) -> Input | None:
         (merged,) = rows
-        if merged is None or not company.is_resolved(merged.payload["status"]):
+        if merged is None or not _is_case(company, merged.payload):
             return None
         return Input(merge.thread_text(merged.payload, audience))
 
@@ -127,6 +132,11 @@ def ticket_collection(company: Company, model_id: str) -> Stage:
         made_by=collection_made_by(model_id),
         vectors=True,
     )
+
+
+def _is_case(company: Company, merged: Json) -> bool:
+    """Whether a ticket is a solved case that says anything."""
+    return company.is_resolved(merged["status"]) and bool(merge.thread_text(merged).strip())
 
 
 def _resolved_rule(company: Company) -> str:

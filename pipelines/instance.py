@@ -29,7 +29,7 @@ def prepare(settings: Settings) -> Path:
 def daemon_runs(settings: Settings) -> bool:
     """Whether a Dagster daemon has given a sign of life lately; without one no night starts by itself."""
     import dagster as dg
-    from dagster.daemon import get_daemon_statuses
+    from dagster._daemon.controller import get_daemon_statuses  # there is no public way to ask
 
     prepare(settings)
     with dg.DagsterInstance.get() as instance:

@@ -39,16 +39,15 @@ def follow_registry(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     # A key that a run still uses must stay: the run would die when it stores its outcome.
     left = [key for key in sorted(present - known.keys()) if not _in_flight(context.instance, key)]
     _free_killed(context.instance, registry)
-    requests = [companies.build_add_request([company.id for company in new])] if new else []
-    if left:
-        requests.append(companies.build_delete_request(left))
+    added = [companies.build_add_request([company.id for company in new])] if new else []
+    deleted = [companies.build_delete_request(left)] if left else []
     return dg.SensorResult(
         run_requests=[
             dg.RunRequest(run_key=f"first/{company.id}/{company.created_at}", partition_key=company.id)
             for company in new
             if not company.paused
         ],
-        dynamic_partitions_requests=requests,
+        dynamic_partitions_requests=[*added, *deleted],
     )
 
 

@@ -36,7 +36,9 @@ class SyncOutcome:
     notes: list[str] = field(default_factory=list[str])
 
 
-def run_sync(settings: Settings, company: Company, asked: Mapping[str, Any], progress: Progress = silent) -> SyncOutcome:
+def run_sync(
+    settings: Settings, company: Company, asked: Mapping[str, Any], progress: Progress = silent
+) -> SyncOutcome:
     """Run the job ``sync`` for one company. ``asked`` are fields of ``SyncConfig``.
 
     Raises the ``CasebookError`` that stopped it, and ``CompanyBusy`` when another run writes to the company.
@@ -82,7 +84,7 @@ def _outcome(company: Company, result: dg.ExecuteInProcessResult, seconds: float
     outcome = SyncOutcome(company.id, result.run_id, result.success, round(seconds, 2))
     for event in result.get_asset_materialization_events():
         materialization = event.step_materialization_data.materialization
-        values = {name: value.value for name, value in materialization.metadata.items()}
+        values: dict[str, Any] = {name: value.value for name, value in materialization.metadata.items()}
         outcome.assets[materialization.asset_key.to_user_string()] = {name: values.get(name, 0) for name in _COUNTS}
         outcome.requests += values.get("requests", 0)
         outcome.notes += [values["notes"]] if "notes" in values else []

@@ -53,7 +53,8 @@ def explain(companies: Companies, company: Company, doc_id: str) -> Explanation:
         waiting = [entry for entry in store.queue() if entry.doc_id == doc_id]
     if not waiting and all(row is None for row in rows.values()):
         raise InputError(
-            f"no document {doc_id!r} in company {company.id!r}.", remedy="Its id is the helpdesk's own, as a search shows it."
+            f"no document {doc_id!r} in company {company.id!r}.",
+            remedy="Its id is the helpdesk's own, as a search shows it.",
         )
     steps = [
         Step(table, "absent")

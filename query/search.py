@@ -26,6 +26,7 @@ from resources.vector_index.edge import EdgeReader
 DATA_TYPES = ("ticket",)
 CANDIDATES = 200
 """How many hits of each half are joined; more changes nothing on the measured sets."""
+EVERYTHING = Filters()
 _WHY_DIGITS = 4
 
 
@@ -70,17 +71,17 @@ class Searcher:
         """The model that made the collection which is live now, whatever the settings ask for next."""
         return open_embedder(model_of(self.collection.made_by))
 
-    def search(self, text: str, k: int = 10, filters: Filters = Filters()) -> Answer:
+    def search(self, text: str, k: int = 10, filters: Filters = EVERYTHING) -> Answer:
         """The ``k`` best cases for a question. Raises ``InputError`` for an empty text or ``k`` < 1, ``StorageError``
         when nothing was built yet."""
         return self._answer(text, self._rank(_checked(text, k), filters), k)
 
-    def search_many(self, texts: Sequence[str], k: int = 10, filters: Filters = Filters()) -> Iterator[Answer]:
+    def search_many(self, texts: Sequence[str], k: int = 10, filters: Filters = EVERYTHING) -> Iterator[Answer]:
         """The same for many questions, in their order."""
         for text in texts:
             yield self.search(text, k, filters)
 
-    def similar(self, doc_id: str, k: int = 10, filters: Filters = Filters()) -> Answer:
+    def similar(self, doc_id: str, k: int = 10, filters: Filters = EVERYTHING) -> Answer:
         """Cases like a stored ticket, which may be an open one, itself left out. Raises ``InputError`` when there is none."""
         _checked("a ticket", k)
         others = replace(filters, without=doc_id)
@@ -89,7 +90,8 @@ class Searcher:
         merged, terms = rows["merged_tickets"], rows["ticket_terms"]
         if merged is None or merged.deleted:
             raise InputError(
-                f"no ticket {doc_id!r} in company {self.company.id!r}.", remedy="Its id is the helpdesk's own, as a search shows it."
+                f"no ticket {doc_id!r} in company {self.company.id!r}.",
+                remedy="Its id is the helpdesk's own, as a search shows it.",
             )
         query = merged.payload["subject"]
         vector = self.collection.vector(point_id(self.company.id, "ticket", doc_id))

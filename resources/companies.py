@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import IntegrityError
 
 from domain.company import Company, CompanyId, company_id
 from domain.errors import CompanyBusy, InputError
@@ -65,7 +66,7 @@ class Companies:
         with self._open() as db:
             try:
                 db.execute(sa.insert(_companies), {**_columns(company), "secret": secret})
-            except sa.exc.IntegrityError:
+            except IntegrityError:
                 raise InputError(
                     f"company {company.id!r} exists already.",
                     remedy="Change it with 'casebook company set', or remove it first.",
@@ -84,7 +85,9 @@ class Companies:
     def secret(self, company: Company) -> str:
         """The helpdesk's key in clear, "" when it has none."""
         with self._open() as db:
-            sealed = db.execute(sa.select(_companies.c.secret).where(_companies.c.company_id == company.id)).scalar_one()
+            sealed = db.execute(
+                sa.select(_companies.c.secret).where(_companies.c.company_id == company.id)
+            ).scalar_one()
         return secrets.open_secret(self.settings, sealed, company.id) if sealed else ""
 
     def remove(self, company: Company) -> None:
@@ -114,7 +117,9 @@ class Companies:
         except Timeout:
             held_by = note.read_text() if note.exists() else "another process"
             raise CompanyBusy(
-                f"company {company!r} is busy.", f"{held_by} is writing to it.", "Wait until it has ended, then try again."
+                f"company {company!r} is busy.",
+                f"{held_by} is writing to it.",
+                "Wait until it has ended, then try again.",
             ) from None
         try:
             note.write_text(holder)
@@ -145,7 +150,7 @@ def _published(settings: Settings, company: CompanyId) -> list[Any]:
     return list((settings.root / "published").glob(f"*/*/company_id={company}"))
 
 
-def _company(row: sa.Row[Any]) -> Company:
+def _company(row: sa.Row[*tuple[Any, ...]]) -> Company:
     return Company(
         CompanyId(row.company_id), row.platform, row.endpoint, json.loads(row.settings), row.paused, row.created_at
     )

@@ -13,7 +13,6 @@ from functools import cached_property
 from domain.company import Company
 from domain.derive import Stage, derive
 from domain.stage import Report
-from domain.summary import embedding_text, from_payload
 from resources.companies import Companies
 from resources.embedder import Embedder, choose_model, open_embedder
 from resources.helpdesk.base import Helpdesk
@@ -59,7 +58,9 @@ class CompanyRun:
         return [vector.astype("<f4").tobytes() for vector in self.embedder.embed(texts, "passage")]
 
     def derive(self, stage: Stage) -> Report:
-        return derive(stage, self.store, run_id=self.run_id, now=self.now, progress=lambda r: self.progress(stage.target, r))
+        return derive(
+            stage, self.store, run_id=self.run_id, now=self.now, progress=lambda r: self.progress(stage.target, r)
+        )
 
     def _model(self) -> str:
         """The company's embedding model. ``auto`` is settled once, by the first summaries there are: a model that changed
@@ -69,7 +70,7 @@ class CompanyRun:
             return name
         newest = self.store.window("ticket_summaries", 0, self.store.top("ticket_summaries"), _LANGUAGE_SAMPLE)
         rows = self.store.get("ticket_summaries", [doc_id for doc_id, _ in newest]).values()
-        texts = [embedding_text(from_payload(row.payload)) for row in rows if not row.deleted]
+        texts = [row.payload["problem"] for row in rows if not row.deleted]
         if self.company.setting("language") == "ko":
             texts = ["한국어"]
         chosen = choose_model(texts)

@@ -17,7 +17,6 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from domain.stage import Report
@@ -74,7 +73,7 @@ class Publisher:
         if not report.read:
             return report
         for path in folder.glob("month=*/*.parquet"):
-            held = set(pq.read_table(path, columns=["doc_id"])["doc_id"].to_pylist())
+            held = set(pq.ParquetFile(path).read(["doc_id"])["doc_id"].to_pylist())
             month = path.parent.name.removeprefix("month=")
             if gone & held and month not in added:
                 added[month] = set()
@@ -101,8 +100,9 @@ class Publisher:
         """The month's file without the rows that went or changed, and with those that came."""
         tables = []
         if path.exists():
-            old = pq.read_table(path, schema=SCHEMA, partitioning=None)
-            tables.append(old.filter(pc.invert(pc.is_in(old["doc_id"], pa.array(sorted(gone), pa.string())))))
+            old = pq.ParquetFile(path).read()
+            stays = [doc_id not in gone for doc_id in old["doc_id"].to_pylist()]
+            tables.append(old.filter(pa.array(stays, pa.bool_())))
         ordered = sorted(added)
         for start in range(0, len(ordered), _WINDOW):
             rows = self.store.get(table, ordered[start : start + _WINDOW], vector=True)

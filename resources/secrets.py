@@ -33,7 +33,9 @@ def open_secret(settings: Settings, sealed: str, company: str) -> str:
         value = os.environ.get(variable, "")
         if not value:
             raise InputError(
-                f"no key for company {company!r}.", f"The environment variable {variable} is not set.", f"Set {variable}."
+                f"no key for company {company!r}.",
+                f"The environment variable {variable} is not set.",
+                f"Set {variable}.",
             )
         return value
     try:
@@ -51,7 +53,9 @@ def _master(settings: Settings) -> Fernet:
         return Fernet(settings.master_key or _key_file(settings))
     except ValueError:
         raise InputError(
-            "the master key is not one.", "It must be 32 bytes in URL-safe base64.", "Check CASEBOOK_MASTER_KEY or master.key."
+            "the master key is not one.",
+            "It must be 32 bytes in URL-safe base64.",
+            "Check CASEBOOK_MASTER_KEY or master.key.",
         ) from None
 
 

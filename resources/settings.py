@@ -34,7 +34,9 @@ class Settings(BaseSettings):
             probe.unlink()
         except OSError as error:
             raise StorageError(
-                "the folder cannot be written.", f"CASEBOOK_HOME is {root}: {error.strerror}.", "Choose another one, or give rights."
+                "the folder cannot be written.",
+                f"CASEBOOK_HOME is {root}: {error.strerror}.",
+                "Choose another one, or give rights.",
             ) from error
         return root
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -34,12 +34,18 @@ def add(
     id: Annotated[str, typer.Argument(help="The company's id: a-z, 0-9 and '-'.")],
     platform: Annotated[str, typer.Option(help=f"One of {', '.join(PLATFORMS)}.")],
     url: Annotated[str, typer.Option(help="freshdesk: https://ACCOUNT.freshdesk.com")] = "",
-    key_env: Annotated[str, typer.Option(help="Environment variable that holds the API key; only its name is stored.")] = "",
-    key_stdin: Annotated[bool, typer.Option("--key-stdin", help="Read the API key from standard input; stored encrypted.")] = False,
+    key_env: Annotated[
+        str, typer.Option(help="Environment variable that holds the API key; only its name is stored.")
+    ] = "",
+    key_stdin: Annotated[
+        bool, typer.Option("--key-stdin", help="Read the API key from standard input; stored encrypted.")
+    ] = False,
     path: Annotated[str, typer.Option(help="export: a CSV, JSONL or Parquet file, or a folder with tickets.*")] = "",
     since: Annotated[str, typer.Option(help="Take only tickets updated since this day (2026-01-31).")] = "",
     language: Annotated[str, typer.Option(help="ko, en or auto.")] = "auto",
-    setting: Annotated[list[str] | None, typer.Option("--set", help="Any setting, KEY=VALUE; see 'company set --help'.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting, KEY=VALUE; see 'company set --help'.")
+    ] = None,
     json: bool = Json,
 ) -> None:
     """Register a company, after proving that its helpdesk answers; says what the first sync will cost."""
@@ -52,7 +58,9 @@ def add(
     registry = Companies(settings)
     wanted = company_id(id)
     if any(known.id == wanted for known in registry.list()):
-        raise InputError(f"company {id!r} exists already.", remedy="Change it with 'casebook company set', or remove it first.")
+        raise InputError(
+            f"company {id!r} exists already.", remedy="Change it with 'casebook company set', or remove it first."
+        )
     endpoint = _endpoint(platform, url, path)
     chosen = {name: value for name, value in (("since", since), ("language", language)) if value not in ("", "auto")}
     pairs = [*(f"{name}={value}" for name, value in chosen.items()), *(setting or [])]
@@ -114,8 +122,12 @@ def show(id: str, json: bool = Json) -> None:
     if json:
         print_json(_shown(company))
         return
-    out.print(f"[bold]{company.id}[/] {company.platform} {escape(company.endpoint)}{' (paused)' if company.paused else ''}")
-    rows = [[name, _default(company.setting(name)), "set" if name in company.settings else "default"] for name in SETTINGS]
+    out.print(
+        f"[bold]{company.id}[/] {company.platform} {escape(company.endpoint)}{' (paused)' if company.paused else ''}"
+    )
+    rows = [
+        [name, _default(company.setting(name)), "set" if name in company.settings else "default"] for name in SETTINGS
+    ]
     out.print(table("setting", "value", "", rows=rows))
 
 
@@ -212,7 +224,9 @@ def _endpoint(platform: str, url: str, path: str) -> str:
         return str(Path(path).expanduser().resolve())
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InputError("--url is missing or not an address.", f"{url!r} given.", "Say --url https://ACCOUNT.freshdesk.com")
+        raise InputError(
+            "--url is missing or not an address.", f"{url!r} given.", "Say --url https://ACCOUNT.freshdesk.com"
+        )
     if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
         raise InputError("--url is not encrypted.", f"{url!r} would send the key in clear.", "Say https://.")
     return url.rstrip("/")
@@ -220,19 +234,25 @@ def _endpoint(platform: str, url: str, path: str) -> str:
 
 def _key(variable: str, from_stdin: bool) -> str:
     if bool(variable) == from_stdin:
-        raise InputError("an API key is needed, in one way.", remedy="Say --key-env VARIABLE, or pipe it in with --key-stdin.")
+        raise InputError(
+            "an API key is needed, in one way.", remedy="Say --key-env VARIABLE, or pipe it in with --key-stdin."
+        )
     if variable:
         key = os.environ.get(variable, "").strip()
         if not key:
-            raise InputError(f"the environment variable {variable} is not set or empty.", remedy=f"Set {variable} first.")
+            raise InputError(
+                f"the environment variable {variable} is not set or empty.", remedy=f"Set {variable} first."
+            )
         return key
     key = sys.stdin.readline().strip()
     if not key:
-        raise InputError("no key came on standard input.", remedy="For example: printf %s KEY | casebook company add … --key-stdin")
+        raise InputError(
+            "no key came on standard input.", remedy="For example: printf %s KEY | casebook company add … --key-stdin"
+        )
     return key
 
 
-def _check(company: Company, key: str) -> dict[str, object]:
+def _check(company: Company, key: str) -> dict[str, Any]:
     """Ask the helpdesk, and reckon what a first sync costs."""
     from resources.helpdesk.platforms import connect
 
@@ -254,7 +274,7 @@ def _check(company: Company, key: str) -> dict[str, object]:
     }
 
 
-def _print_estimate(checked: dict[str, object]) -> None:
+def _print_estimate(checked: dict[str, Any]) -> None:
     from pipelines.cli.sync import estimate_line
 
-    out.print(estimate_line(checked["first_sync"]))  # pyright: ignore[reportArgumentType]
+    out.print(estimate_line(checked["first_sync"]))

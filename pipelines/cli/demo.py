@@ -36,7 +36,9 @@ def demo() -> None:
         from resources.companies import Companies
 
         registry = Companies(settings)
-        out.print(f"A sandbox stands in for Freshdesk at http://127.0.0.1:{sandbox.port}; everything stays under {settings.root}")
+        out.print(
+            f"A sandbox stands in for Freshdesk at http://127.0.0.1:{sandbox.port}; everything stays under {settings.root}"
+        )
         for id in COMPANIES:
             _register(registry, id, sandbox)
         for id in COMPANIES:

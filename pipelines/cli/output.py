@@ -24,8 +24,12 @@ Json = typer.Option(False, "--json", help="Print one JSON document on stdout and
 
 def print_json(value: Any) -> None:
     """One JSON document; dataclasses become objects."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=lambda o: asdict(o) if is_dataclass(o) else str(o))
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=_plain)
     sys.stdout.write("\n")
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def show_error(error: CasebookError, as_json: bool) -> None:

@@ -37,7 +37,9 @@ def search(
     since: Since = "",
     until: Until = "",
     batch: Annotated[Path | None, typer.Option(help='Many questions: {"query_id","text"} a line.')] = None,
-    out_file: Annotated[Path | None, typer.Option("--out", help="Where --batch writes its answers, a line each.")] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="Where --batch writes its answers, a line each.")
+    ] = None,
     json: bool = Json,
 ) -> None:
     """Have we solved this before? The past cases that did, best first."""
@@ -86,15 +88,21 @@ def explain(id: Company, doc_id: Annotated[str, typer.Argument(help="The documen
         print_json(told)
         return
     out.print(f"[bold]{told.data_type} {escape(told.doc_id)}[/] of {told.company}")
-    out.print("source: " + escape(", ".join(f"{name} {value}" for name, value in told.source.items()) or "nothing is left of it"))
+    out.print(
+        "source: "
+        + escape(", ".join(f"{name} {value}" for name, value in told.source.items()) or "nothing is left of it")
+    )
     columns = ("table", "state", "content", "made from", "made by", "run", "when")
     rows = [
-        [s.table, s.state, s.content_hash[:12], s.source_hash[:20], s.made_by, s.run_id[:8], s.updated_at] for s in told.steps
+        [s.table, s.state, s.content_hash[:12], s.source_hash[:20], s.made_by, s.run_id[:8], s.updated_at]
+        for s in told.steps
     ]
     out.print(table(*columns, rows=rows))
     out.print(f"vector: {told.point_id} {'is' if told.in_index else 'is not'} in the index")
     for entry in told.waiting:
-        out.print(f"[yellow]waiting[/] for {entry.target}: {escape(entry.reason)} ({entry.retries} retries, due {entry.due})")
+        out.print(
+            f"[yellow]waiting[/] for {entry.target}: {escape(entry.reason)} ({entry.retries} retries, due {entry.due})"
+        )
 
 
 def _searcher(id: str) -> Any:
@@ -125,7 +133,9 @@ def _filters(
     def lower(words: list[str] | None) -> tuple[str, ...]:
         return tuple(word.lower() for word in words or ())
 
-    return Filters(lower(status), lower(tags), lower(product), lower(language), _day("--since", since), _day("--until", until))
+    return Filters(
+        lower(status), lower(tags), lower(product), lower(language), _day("--since", since), _day("--until", until)
+    )
 
 
 def _day(option: str, text: str) -> str:
@@ -151,7 +161,9 @@ def show_answer(answer: "Answer", as_json: bool) -> None:
     if not answer.hits:
         out.print("Nothing like it was solved here yet.")
     for place, hit in enumerate(answer.hits, start=1):
-        out.print(f"[bold]{place}. {escape(hit.title)}[/]  [dim]#{hit.doc_id} {hit.status} {hit.updated_at[:10]} score {hit.score:.2f}[/]")
+        out.print(
+            f"[bold]{place}. {escape(hit.title)}[/]  [dim]#{hit.doc_id} {hit.status} {hit.updated_at[:10]} score {hit.score:.2f}[/]"
+        )
         summary = hit.summary or {}
         for name in ("problem", "cause", "solution", "result"):
             if summary.get(name):
@@ -175,7 +187,9 @@ def _batch(id: str, path: Path, target: Path | None, k: int, filters: "Filters")
             question = orjson.loads(line)
             questions.append((str(question["query_id"]), str(question["text"])))
         except (orjson.JSONDecodeError, KeyError, TypeError):
-            raise InputError(f"{path}, line {number} is no question.", remedy='Each line is {"query_id": ..., "text": ...}.') from None
+            raise InputError(
+                f"{path}, line {number} is no question.", remedy='Each line is {"query_id": ..., "text": ...}.'
+            ) from None
     searcher = _searcher(id)
     draft = target.with_name(f".{target.name}.part")
     try:

@@ -35,7 +35,9 @@ def sync(
     with watched(quiet=json) as progress:
         from pipelines.sync_run import run_sync
 
-        outcome = run_sync(settings, company, {"full": full, "doc": doc, "accept_deletions": accept_deletions}, progress)
+        outcome = run_sync(
+            settings, company, {"full": full, "doc": doc, "accept_deletions": accept_deletions}, progress
+        )
     if json:
         print_json(outcome)
     else:
@@ -50,7 +52,12 @@ def watched(quiet: bool) -> Iterator["Progress"]:
     from rich.progress import Progress as Bar
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[done]}"),
+        TimeElapsedColumn(),
+    )
     with Bar(*columns, console=err, transient=True, disable=quiet) as bar:
         task = bar.add_task("starting", done="", total=None)
 
@@ -99,7 +106,15 @@ def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = J
         variant = replace(company, settings={**company.settings, "attachments": way})
         estimates[way] = asdict(connect(variant, key).plan(account))
     if json:
-        print_json({"company": company.id, "account": account.name, "tickets": account.tickets, "per_minute": account.per_minute, "attachments": estimates})
+        print_json(
+            {
+                "company": company.id,
+                "account": account.name,
+                "tickets": account.tickets,
+                "per_minute": account.per_minute,
+                "attachments": estimates,
+            }
+        )
         return
     out.print(f"[bold]{company.id}[/]: {escape(account.name)}")
     for way, estimate in estimates.items():

@@ -26,7 +26,18 @@ def ui(
     prepare(settings)
     refuse_taken(port)
     out.print(f"Dagster UI: http://127.0.0.1:{port}  (home {settings.root}; Ctrl-C stops it)")
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(REPOSITORY / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-w",
+        str(REPOSITORY / "workspace.yaml"),
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PYTHONPATH": str(REPOSITORY)}
     with subprocess.Popen(command, env=environment, cwd=settings.root) as process:
         signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
@@ -46,4 +57,6 @@ def refuse_taken(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise InputError(f"port {port} is in use.", remedy="Stop what listens there, or choose another one with --port.") from None
+            raise InputError(
+                f"port {port} is in use.", remedy="Stop what listens there, or choose another one with --port."
+            ) from None

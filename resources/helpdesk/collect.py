@@ -112,10 +112,17 @@ class Collection:
         waiting = self.store.queued(TABLE, [*page.seen, *failures])
         settled = [doc.doc_id for doc in page.documents if doc.doc_id in waiting]
         moved = 0
-        if fresh or failures or settled or (cursor and self.store.state(_CURSOR) != {"made_by": self.helpdesk.made_by, "cursor": cursor}):
+        if (
+            fresh
+            or failures
+            or settled
+            or (cursor and self.store.state(_CURSOR) != {"made_by": self.helpdesk.made_by, "cursor": cursor})
+        ):
             with self.store.begin(self.run_id, self.now) as write:
                 moved = write.upsert(TABLE, [self._put(document) for document in fresh])
-                write.fail(TABLE, failures, {doc_id: due_again(self.now, waiting.get(doc_id, 0)) for doc_id in failures})
+                write.fail(
+                    TABLE, failures, {doc_id: due_again(self.now, waiting.get(doc_id, 0)) for doc_id in failures}
+                )
                 write.settle(TABLE, settled)
                 if cursor:
                     self._save_cursor(write, cursor)
@@ -129,8 +136,7 @@ class Collection:
             document
             for document in documents
             if (head := heads.get(document.doc_id)) is None
-            or (head.content_hash, head.source_hash, head.made_by)
-            != (document.content_hash, document.version, made_by)
+            or (head.content_hash, head.source_hash, head.made_by) != (document.content_hash, document.version, made_by)
         ]
 
     def _put(self, document: Document) -> Put:

@@ -40,6 +40,8 @@ def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+Select = sa.Select[*tuple[Any, ...]]
+SqlRow = sa.Row[*tuple[Any, ...]]
 Item = TypeVar("Item")
 
 
@@ -116,7 +118,9 @@ class SqlCompanyStore:
             rows = self._all(query)
             if not rows:
                 return
-            columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _EXPORTED, strict=True)]
+            columns = [
+                pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _EXPORTED, strict=True)
+            ]
             yield pa.record_batch(columns, schema=_EXPORTED)
             after = rows[-1][0]
 
@@ -162,9 +166,7 @@ class SqlCompanyStore:
     def due(self, target: str, now: str) -> list[str]:
         c = schema.queue.c
         query = (
-            sa.select(c.doc_id)
-            .where(c.company_id == self.company, c.target == target, c.due <= now)
-            .order_by(c.doc_id)
+            sa.select(c.doc_id).where(c.company_id == self.company, c.target == target, c.due <= now).order_by(c.doc_id)
         )
         return self._column(query)
 
@@ -218,20 +220,20 @@ class SqlCompanyStore:
 
     # --- how a statement is sent -------------------------------------------------------------------------------
 
-    def _all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+    def _all(self, query: Select) -> Sequence[SqlRow]:
         if self._db.in_transaction():
             return self._db.execute(query).all()
         with self._db.begin():  # a read outside a write must not leave a transaction open behind it
             return self._db.execute(query).all()
 
-    def _column(self, query: sa.Select[Any]) -> list[Any]:
+    def _column(self, query: Select) -> list[Any]:
         return [row[0] for row in self._all(query)]
 
-    def _one(self, query: sa.Select[Any]) -> Any:
+    def _one(self, query: Select) -> Any:
         rows = self._all(query)
         return rows[0][0] if rows else None
 
-    def _by_id(self, stage: sa.Table, columns: Iterable[Any], doc_ids: Sequence[str]) -> Iterator[sa.Row[Any]]:
+    def _by_id(self, stage: sa.Table, columns: Iterable[Any], doc_ids: Sequence[str]) -> Iterator[SqlRow]:
         query = sa.select(*columns)
         for chunk in _chunks(doc_ids):
             yield from self._all(query.where(stage.c.company_id == self.company, stage.c.doc_id.in_(chunk)))
@@ -241,8 +243,17 @@ class SqlCompanyStore:
         c = stage.c
         blob: Any = c.vector if vector else sa.null()
         return (
-            c.doc_id, c.seq, c.content_hash, c.source_hash, c.made_by, c.payload, blob, c.deleted, c.run_id, c.updated_at,
-        )  # fmt: skip
+            c.doc_id,
+            c.seq,
+            c.content_hash,
+            c.source_hash,
+            c.made_by,
+            c.payload,
+            blob,
+            c.deleted,
+            c.run_id,
+            c.updated_at,
+        )
 
 
 class SqlTransaction:
@@ -302,9 +313,12 @@ class SqlTransaction:
             sa.update(stage)
             .where(stage.c.company_id == self._company, stage.c.doc_id == sa.bindparam("key"))
             .values(
-                seq=sa.bindparam("new_seq"), deleted=True, run_id=self._run_id, updated_at=self._now,
+                seq=sa.bindparam("new_seq"),
+                deleted=True,
+                run_id=self._run_id,
+                updated_at=self._now,
                 **dict.fromkeys(gone, sa.null()),
-            )  # fmt: skip
+            )
         )
         self._db.execute(statement, [{"key": doc_id, "new_seq": seq + i} for i, doc_id in enumerate(live, start=1)])
         return len(live)
@@ -387,7 +401,7 @@ class SqlTransaction:
         }
 
 
-def _row(row: sa.Row[Any]) -> Row:
+def _row(row: SqlRow) -> Row:
     doc_id, seq, content_hash, source_hash, made_by, payload, vector, deleted, run_id, updated_at = row
     decoded = None if payload is None else orjson.loads(payload)
     return Row(doc_id, seq, content_hash, source_hash, made_by, decoded, vector, deleted, run_id, updated_at)

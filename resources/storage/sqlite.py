@@ -12,6 +12,9 @@ from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DatabaseError
 
 from domain.company import CompanyId
 from domain.errors import StorageError
@@ -27,13 +30,13 @@ def connect(path: Path) -> sa.Engine:
     """
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30}, poolclass=sa.NullPool)
 
-    @sa.event.listens_for(engine, "connect")
+    @event.listens_for(engine, "connect")
     def _settings(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours, below: pysqlite's own comes too late for a safe write
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
 
-    @sa.event.listens_for(engine, "begin")
+    @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 
@@ -45,7 +48,7 @@ def explained(path: Path) -> Iterator[None]:
     """Turn what SQLite says of a file into words for a person. Raises ``StorageError``."""
     try:
         yield
-    except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
+    except (DatabaseError, sqlite3.DatabaseError) as error:
         cause = str(getattr(error, "orig", error))
         if "no such table" in cause or "syntax" in cause or "constraint" in cause.lower():
             raise
@@ -87,7 +90,7 @@ def _prepare(connection: sa.Connection, company: CompanyId) -> None:
     with connection.begin():
         schema.metadata.create_all(connection)
         connection.execute(
-            sa.dialects.sqlite.insert(schema.clock).on_conflict_do_nothing(),
+            insert(schema.clock).on_conflict_do_nothing(),
             {"company_id": company, "seq": 0, "store_id": uuid4().hex, "schema_version": schema.SCHEMA_VERSION},
         )
         connection.exec_driver_sql(f"PRAGMA user_version={schema.SCHEMA_VERSION}")

@@ -71,7 +71,11 @@ class Collection(Protocol):
         ...
 
     def rank(
-        self, dense: Sequence[float] | None, sparse: tuple[Sequence[int], Sequence[float]] | None, filters: Filters, limit: int
+        self,
+        dense: Sequence[float] | None,
+        sparse: tuple[Sequence[int], Sequence[float]] | None,
+        filters: Filters,
+        limit: int,
     ) -> tuple[Ranked, Ranked]:
         """The best by meaning and the best by words."""
         ...

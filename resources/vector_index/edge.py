@@ -97,9 +97,7 @@ class EdgeWriter:
             )
         return Published(**{**asdict(done), "switched": self._switch()})
 
-    def _go_on(
-        self, store: Changes, table: str, live: int, progress: Callable[[int], None]
-    ) -> Published | None:
+    def _go_on(self, store: Changes, table: str, live: int, progress: Callable[[int], None]) -> Published | None:
         """A step from a generation that may be damaged; None when it is."""
         try:
             position = _position(self.home / f"gen-{live}")
@@ -208,7 +206,11 @@ class EdgeReader:
         return self._made_by
 
     def rank(
-        self, dense: Sequence[float] | None, sparse: tuple[Sequence[int], Sequence[float]] | None, filters: Filters, limit: int
+        self,
+        dense: Sequence[float] | None,
+        sparse: tuple[Sequence[int], Sequence[float]] | None,
+        filters: Filters,
+        limit: int,
     ) -> tuple[Ranked, Ranked]:
         shard, condition = self._current(), _filter(filters)
         queries: list[qe.Query] = []
@@ -216,8 +218,12 @@ class EdgeReader:
             queries.append(qe.Query.Nearest(list(dense), using=DENSE))
         if sparse is not None and sparse[0]:
             queries.append(qe.Query.Nearest(qe.SparseVector(list(sparse[0]), list(sparse[1])), using=SPARSE))
-        requests = [qe.QueryRequest(limit=limit, query=query, filter=condition, with_payload=False) for query in queries]
-        answers = [[(str(p.id), p.score) for p in points] for points in shard.query_batch(qe.QueryBatchRequest(requests))]
+        requests = [
+            qe.QueryRequest(limit=limit, query=query, filter=condition, with_payload=False) for query in queries
+        ]
+        answers = [
+            [(str(p.id), p.score) for p in points] for points in shard.query_batch(qe.QueryBatchRequest(requests))
+        ]
         if dense is None:
             answers.insert(0, [])
         return answers[0], answers[1] if len(answers) > 1 else []
@@ -271,7 +277,9 @@ class EdgeReader:
             alias = {}
         if generation is None:
             raise StorageError(
-                "nothing to search yet.", f"{self.alias} has not been built.", "Run 'casebook sync' for this company first."
+                "nothing to search yet.",
+                f"{self.alias} has not been built.",
+                "Run 'casebook sync' for this company first.",
             )
         self._made_by = alias["made_by"]
         return alias["collection"], generation
@@ -298,7 +306,9 @@ def _filter(filters: Filters) -> qe.Filter | None:
     if filters.since or filters.until:
         dates = qe.RangeDateTime(gte=filters.since or None, lt=filters.until or None)
         must.append(qe.FieldCondition(key="updated_at", range=dates))
-    without = [qe.FieldCondition(key="ticket_id", match=qe.MatchValue(filters.without))] if filters.without else []
+    without: list[Any] = []
+    if filters.without:
+        without.append(qe.FieldCondition(key="ticket_id", match=qe.MatchValue(filters.without)))
     return qe.Filter(must=must or None, must_not=without or None) if must or without else None
 
 
@@ -316,18 +326,8 @@ def _copy_sparse(source: str, target: str) -> str:
             offset = os.lseek(old.fileno(), start, os.SEEK_HOLE)
             old.seek(start)
             new.seek(start)
-            shutil.copyfileobj(_Part(old, offset - start), new, 1 << 20)
+            left = offset - start
+            while left and (block := old.read(min(left, 1 << 20))):
+                new.write(block)
+                left -= len(block)
     return target
-
-
-class _Part:
-    """At most ``left`` bytes of an open file."""
-
-    def __init__(self, file: Any, left: int) -> None:
-        self.file = file
-        self.left = left
-
-    def read(self, size: int) -> bytes:
-        block = self.file.read(min(size, self.left))
-        self.left -= len(block)
-        return block

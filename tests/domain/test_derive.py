@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -85,12 +86,16 @@ def night(store: SqlCompanyStore, rng: random.Random, rules: Rules, paid: Paid, 
         if rng.random() < 0.5:
             bomb.arm(rng.randrange(1, 120))
         try:
-            sync(store, rules, paid, rng.choice((1, 3, 8, 256)), stop=lambda: next(asked) >= stop_after)
+            sync(store, rules, paid, rng.choice((1, 3, 8, 256)), stop=partial(_is_enough, asked, stop_after))
         except Killed:
             continue
         finally:
             bomb.disarm()
         return
+
+
+def _is_enough(asked: Iterator[int], stop_after: int) -> bool:
+    return next(asked) >= stop_after
 
 
 class Bomb:
@@ -130,7 +135,7 @@ def test_without_deletions_and_kills_no_call_is_ever_repeated(tmp_path: Path) ->
         for prompt in (1, 2, 1, 2, 1):
             for _ in range(30):
                 change(rng, source)
-            kept = {**dict.fromkeys(store.ids("raw_tickets"), {"text": "kept", "status": "open"}), **source}
+            kept = {doc_id: {"text": "kept", "status": "open"} for doc_id in store.ids("raw_tickets")} | source
             write_source(store, kept)
             sync(store, Rules(prompt=prompt), paid, window=4)
     assert len(paid.calls) > 50
@@ -142,7 +147,13 @@ def test_real_kills_lose_nothing_and_pay_nothing_twice(tmp_path: Path) -> None:
     source = {f"t{i}": {"text": f"text {i}", "status": "closed"} for i in range(60)}
     path, ledger = tmp_path / "source.json", tmp_path / "ledger"
     path.write_text(json.dumps(source))
-    command = [sys.executable, str(ROOT / "tests/domain/killed_worker.py"), str(tmp_path / "acme"), str(ledger), str(path)]
+    command = [
+        sys.executable,
+        str(ROOT / "tests/domain/killed_worker.py"),
+        str(tmp_path / "acme"),
+        str(ledger),
+        str(path),
+    ]
     kills = 0
     for _ in range(20):
         with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}) as worker:

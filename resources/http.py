@@ -1,0 +1,291 @@
+"""JSON over HTTP, for every source that is asked: one connection pool, retries of what passes, errors in one clear line.
+
+Belongs here: sending, which failures are tried again and for how long, what a refusal is called.
+Does not belong here: any API's addresses or shapes, or how much may be sent (``rate_budget``).
+"""
+
+import base64
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import orjson
+import requests
+import requests.adapters
+import requests.utils
+import urllib3.exceptions
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
+from domain.errors import SourceRefused, SourceUnavailable
+from resources.rate_budget import RateBudget
+
+#: Tries for a request that is answered, but wrongly; after them the document is at fault more likely than the moment.
+TRIES = 6
+#: Seconds that a source may be out of reach before a walk ends; shorter while it has never answered at all.
+OUTAGE, FIRST_OUTAGE = 120.0, 4.0
+#: Seconds that a request may wait in all for a rate limit.
+LONGEST_WAIT = 3900.0
+
+_BACK_OFF = wait_random_exponential(multiplier=0.5, max=20)
+
+
+class HttpRefused(SourceRefused):
+    """A 4xx answer that asking again will not change. ``status`` tells 401, 403, 400 and 404 apart."""
+
+    def __init__(self, status: int, title: str, detail: str = "", remedy: str = "") -> None:
+        super().__init__(title, detail, remedy)
+        self.status = status
+
+
+class BadAnswer(SourceUnavailable):
+    """The source is there, and answered every try with a failure of its own or not with the JSON that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``value`` is a list or a dict, as asked for; ``more`` is True when a ``Link`` names a next page;
+    ``date`` is the server's own clock in seconds since 1970."""
+
+    value: Any
+    more: bool
+    date: float
+
+
+class _Passing(Exception):
+    """A failure that may not come again. ``wait`` is what the server asked for, in seconds."""
+
+    def __init__(self, what: str, *, answered: bool = True, limited: bool = False, wait: float | None = None) -> None:
+        super().__init__(what)
+        self.answered, self.limited, self.wait = answered, limited, wait
+
+
+def basic(user: str, password: str) -> str:
+    """The value of the Authorization header. Unlike requests' own it takes any character."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+class Http:
+    """A client of one API under ``base``. Threads may share it.
+
+    ``name`` is what messages call the source. ``on_send`` is called once for every request sent, tries included.
+    ``wake`` is set by who wants all waiting to end: waits then raise ``SourceUnavailable``.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        authorization: str,
+        *,
+        name: str,
+        budget: RateBudget,
+        on_send: Callable[[], None],
+        connections: int = 8,
+        timeout: tuple[float, float] = (5.0, 30.0),
+    ) -> None:
+        self.base, self.name, self.budget = base, name, budget
+        self.wake = threading.Event()
+        self._on_send, self._timeout = on_send, timeout
+        self._heard = False
+        self._session = _session(base, authorization, connections)
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str | int] | None = None,
+        *,
+        shape: type[list[Any]] | type[dict[str, Any]] = dict,
+        cost: float = 1,
+        longest_wait: float = LONGEST_WAIT,
+    ) -> Answer:
+        """GET ``base + path`` as a ``shape``. ``cost`` is in credits of the rate limit.
+
+        Raises ``HttpRefused``, ``BadAnswer``, or ``SourceUnavailable`` when the source is out of reach.
+        """
+        patience = _Patience(OUTAGE if self._heard else FIRST_OUTAGE, longest_wait)
+        tries = Retrying(
+            retry=retry_if_exception_type(_Passing),
+            stop=patience.is_over,
+            wait=_next_wait,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return tries(self._once, path, params, shape, cost)
+        except _Passing as last:
+            kind, fault = (BadAnswer, "fails") if last.answered else (SourceUnavailable, "cannot be reached")
+            count = tries.statistics["attempt_number"]
+            raise kind(
+                f"{self.name} {fault}.",
+                f"{self.base}{path}: {last} ({count} {'try' if count == 1 else 'tries'}).",
+                "Nothing is lost; a later run goes on from here.",
+            ) from last
+
+    def _once(self, path: str, params: Mapping[str, str | int] | None, shape: type, cost: float) -> Answer:
+        self.budget.take(cost, self._sleep)
+        self._on_send()
+        headers: Mapping[str, str] = {}
+        try:
+            response = self._session.get(self.base + path, params=params, timeout=self._timeout, allow_redirects=False)
+            headers = response.headers
+        except requests.RequestException as error:
+            raise _Passing(_said(error), answered=False) from error
+        finally:
+            self.budget.done(cost, headers)
+        self._heard = True
+        return self._read(response, path, shape)
+
+    def _read(self, response: requests.Response, path: str, shape: type) -> Answer:
+        status = response.status_code
+        if status == 429:
+            wait = _retry_after(response)
+            self.budget.pause(wait or 0.0)
+            raise _Passing("the rate limit is used up", limited=True, wait=wait)
+        if status in (408, 425) or status >= 500:
+            raise _Passing(f"it answered {status}", wait=_retry_after(response))
+        if status >= 400:
+            raise self._refused(response, path)
+        if status >= 300:
+            raise _Passing(f"it sends us elsewhere ({status})")
+        if status == 204:
+            value = shape()
+        else:
+            value = _json(response.content)
+            if not isinstance(value, shape):
+                raise _Passing(_not_json(response))
+        return Answer(value, "next" in response.links if "Link" in response.headers else False, _date(response))
+
+    def _refused(self, response: requests.Response, path: str) -> HttpRefused:
+        status, where = response.status_code, f"{self.base}{path} answered {response.status_code}"
+        if status == 401:
+            remedy = "Check the key; 'casebook company rotate-key' takes a new one."
+            return HttpRefused(status, f"{self.name} refused the key.", f"{where}.", remedy)
+        titles = {
+            403: f"{self.name} does not let this key read what was asked.",
+            404: f"{self.name} does not have what was asked.",
+        }
+        reason = _reason(response)
+        detail = f"{where}: {reason}" if reason else f"{where}."
+        return HttpRefused(status, titles.get(status, f"{self.name} did not take the request."), detail)
+
+    def _sleep(self, seconds: float) -> None:
+        if self.wake.wait(seconds):
+            raise SourceUnavailable("The walk was stopped.")
+
+
+class _Patience:
+    """When to give one request up: answered failures by their number, an outage by its length, a rate limit by its wait."""
+
+    def __init__(self, outage: float, longest_wait: float) -> None:
+        self._outage, self._longest_wait, self._answered = outage, longest_wait, 0
+
+    def is_over(self, state: RetryCallState) -> bool:
+        failure, passed = _failure(state), state.seconds_since_start or 0.0
+        if failure.limited:
+            return passed + (failure.wait or 0.0) > self._longest_wait
+        if failure.answered:
+            self._answered += 1
+            return self._answered >= TRIES or passed + (failure.wait or 0.0) > self._longest_wait
+        return passed > self._outage
+
+
+def _next_wait(state: RetryCallState) -> float:
+    wait = _failure(state).wait
+    return _BACK_OFF(state) if wait is None else wait
+
+
+def _failure(state: RetryCallState) -> _Passing:
+    failure = state.outcome and state.outcome.exception()
+    assert isinstance(failure, _Passing)
+    return failure
+
+
+def _session(base: str, authorization: str, connections: int) -> requests.Session:
+    session = requests.Session()
+    adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=connections + 1)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    session.headers["Authorization"] = authorization
+    session.headers["Accept"] = "application/json"
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    # Read the environment once instead of with every request; a .netrc must not replace the key.
+    session.trust_env = False
+    session.proxies = requests.utils.get_environ_proxies(base)
+    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    return session
+
+
+def _json(body: bytes) -> Any:
+    """The value, or None when it is no JSON. Bytes that are no UTF-8 become lone surrogates, which ``clean`` counts."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(body.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _not_json(response: requests.Response) -> str:
+    if response.content.lstrip()[:1] == b"<":
+        return "it answered with a web page"
+    return "it answered with something else than the JSON that was asked for"
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Seconds; the header may also be a date."""
+    value = response.headers.get("Retry-After", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _date(response: requests.Response) -> float:
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).timestamp()
+    except (KeyError, ValueError, TypeError):
+        return time.time()
+
+
+def _reason(response: requests.Response) -> str:
+    """What the API says is wrong, in one line of at most 200 characters."""
+    body = _json(response.content)
+    if not isinstance(body, dict):
+        return ""
+    errors = body.get("errors")
+    parts = [body.get("message") or body.get("description")]
+    parts += [f"{error.get('field')}: {error.get('message')}" for error in errors or () if isinstance(error, dict)]
+    return " ".join(" ".join(str(part) for part in parts if part).split())[:200]
+
+
+def _said(error: requests.RequestException) -> str:
+    """A failure of the connection in words. Never the exception's own text, which is long and names internals."""
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", cause)
+    if isinstance(reason, urllib3.exceptions.NameResolutionError):
+        return "no such host"
+    kinds: tuple[tuple[type[requests.RequestException], str], ...] = (
+        (requests.exceptions.SSLError, "its TLS certificate was not accepted"),
+        (requests.exceptions.ProxyError, "the proxy refused"),
+        (requests.exceptions.ConnectTimeout, "no connection in time"),
+        (requests.exceptions.Timeout, "no answer in time"),
+        (requests.exceptions.ChunkedEncodingError, "the answer was cut off"),
+        (requests.exceptions.ContentDecodingError, "the answer could not be unpacked"),
+        (requests.exceptions.InvalidURL, "this is no address"),
+    )
+    for kind, words in kinds:
+        if isinstance(error, kind):
+            return words
+    return "the connection was refused" if "refused" in str(reason) else "the connection broke"
