@@ -4,10 +4,13 @@ Belongs here: preparing ``DAGSTER_HOME`` for the commands. Does not belong here:
 """
 
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from resources.settings import REPOSITORY, Settings
+
+_HEARTBEAT_SECONDS = 120  # a daemon beats every 30 s
 
 
 def prepare(settings: Settings) -> Path:
@@ -29,11 +32,11 @@ def prepare(settings: Settings) -> Path:
 def daemon_runs(settings: Settings) -> bool:
     """Whether a Dagster daemon has given a sign of life lately; without one no night starts by itself."""
     import dagster as dg
-    from dagster._daemon.controller import get_daemon_statuses  # there is no public way to ask
 
     prepare(settings)
     with dg.DagsterInstance.get() as instance:
-        return any(status.healthy for status in get_daemon_statuses(instance, ["SCHEDULER"]).values())
+        beats = instance.get_daemon_heartbeats()
+    return any(time.time() - beat.timestamp < _HEARTBEAT_SECONDS for beat in beats.values())
 
 
 def last_sync(settings: Settings, company: str) -> str:

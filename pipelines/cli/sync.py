@@ -89,7 +89,10 @@ def show_outcome(outcome: "SyncOutcome") -> None:
 
 
 def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = Json) -> None:
-    """Say what a first sync would fetch: requests, and minutes at the helpdesk's own limit; for each way to take attachments."""
+    """Say what a first sync would fetch: requests, and minutes at the helpdesk's own limit.
+
+    For each way to take attachments, which is what a company can choose.
+    """
     from dataclasses import asdict, replace
 
     from resources.companies import Companies
