@@ -8,6 +8,7 @@ imports the rest of the repository, so that a stand-in can never agree with a mi
     mail        plain words -> mail bodies with quotes and signatures     shape      Freshdesk's JSON, kind by kind
     world       one account: tickets, clock, edits, deletions             limits     plans, credits, 429
     faults      failures on purpose                                       attachments  signed addresses and files
-    freshdesk   the API v2 over a world                                   admin      the hidden door that moves a world
+    freshdesk   the API v2 over a world                                   answers    what goes out, and how it can fail
+    admin       the hidden door that moves a world
     serve       all accounts on one port; command line; ``Sandbox`` for tests
 """

@@ -4,10 +4,11 @@ Belongs here: ``/{company}/admin/...`` for tests and benchmarks. Does not belong
 
     GET  truth  log  stories  clock
     POST edit {ids | count, seed, what text|status|touch|reply, status, tick}     status {status, ids}
-         delete  restore  spam  archive  hard_delete  {ids | count, seed}         create {count, seed}
-         same_time {ids | count, seed, what}                                      churn {edit_every, delete_every, count, on, what, limit}
+         delete  restore  spam  archive  {ids | count, seed, touch}               hard_delete {ids | count, seed}
+         same_time {ids | count, seed, what}     create {count, seed}             merge {primary, secondaries}
+         churn {edit_every, delete_every, count, on list|conversations, what, seed, limit}
          faults {rate, kinds, seed, limit, slow_ms}     plan {name, minute_seconds, decimal}     slow {ms}
-         options {page_cap, key, denied}                clock {now, advance, rate}               reset_log {}
+         options {page_cap, key, denied}                clock {now, advance, rate}               reset {}  reset_log {}
 """
 
 from collections.abc import Callable
@@ -61,7 +62,7 @@ def _truth(account: Account) -> Json:
 def _stories(account: Account) -> Json:
     return {
         key: {"id": story.ticket_id, "problem": story.problem, "near_duplicate_of": story.near_duplicate_of}
-        for key, story in account.world.account.stories.items()
+        for key, story in account.world.helpdesk.stories.items()
     }
 
 
@@ -79,11 +80,15 @@ def _edit(
 
 
 def _status(account: Account, status: int, ids: list[int] | None = None) -> Json:
-    return {"ids": account.world.edit(account.world.choose(ids, None, None), "status", status)}
+    return {"ids": account.world.edit(account.world.ids("live") if ids is None else ids, "status", status)}
 
 
 def _same_time(
-    account: Account, ids: list[int] | None = None, count: int | None = None, seed: int | None = None, what: Any = "touch"
+    account: Account,
+    ids: list[int] | None = None,
+    count: int | None = None,
+    seed: int | None = None,
+    what: Any = "touch",
 ) -> Json:
     world = account.world
     world.clock.advance(1)
@@ -91,8 +96,15 @@ def _same_time(
 
 
 def _put(start: Place, end: Place) -> Callable[..., Json]:
-    def move(account: Account, ids: list[int] | None = None, count: int | None = None, seed: int | None = None) -> Json:
-        return {"ids": account.world.put(account.world.choose(ids, count, seed, start), end)}
+    def move(
+        account: Account,
+        ids: list[int] | None = None,
+        count: int | None = None,
+        seed: int | None = None,
+        touch: bool = True,
+    ) -> Json:
+        world = account.world
+        return {"ids": world.put(world.choose(ids, count, seed, start), end, touch=touch)}
 
     return move
 
@@ -103,8 +115,13 @@ def _hard_delete(
     return {"ids": account.world.purge(account.world.choose(ids, count, seed))}
 
 
+def _merge(account: Account, primary: int, secondaries: list[int]) -> Json:
+    account.world.merge(primary, secondaries)
+    return {"ids": [primary, *secondaries]}
+
+
 def _create(account: Account, count: int = 1, seed: int = 1) -> Json:
-    made = generate.account(account.world.name, count, seed=f"new {seed}", language=account.world.account.language)
+    made = generate.helpdesk(account.world.name, count, seed=f"new {seed}", language=account.world.helpdesk.language)
     return {"ids": account.world.create(made.tickets)}
 
 
@@ -130,9 +147,7 @@ def _slow(account: Account, ms: int) -> Json:
     return {"ms": ms}
 
 
-def _options(
-    account: Account, page_cap: int | None = None, key: str | None = None, denied: bool | None = None
-) -> Json:
+def _options(account: Account, page_cap: int | None = None, key: str | None = None, denied: bool | None = None) -> Json:
     world = account.world
     world.page_cap = world.page_cap if page_cap is None else page_cap
     world.key = world.key if key is None else key
@@ -146,6 +161,11 @@ def _clock(account: Account, now: str | None = None, advance: float = 0, rate: f
         clock.set(clock.now() if now is None else datetime.fromisoformat(now), rate)
     clock.advance(advance)
     return {"now": clock.stamp(), "rate": clock.rate}
+
+
+def _reset(account: Account) -> Json:
+    account.reset()
+    return {"tickets": len(account.world.tickets)}
 
 
 def _reset_log(account: Account) -> Json:
@@ -166,6 +186,7 @@ ACTIONS: dict[tuple[str, str], Callable[..., Json]] = {
     ("POST", "spam"): _put("live", "spam"),
     ("POST", "archive"): _put("live", "archived"),
     ("POST", "hard_delete"): _hard_delete,
+    ("POST", "merge"): _merge,
     ("POST", "create"): _create,
     ("POST", "churn"): _churn,
     ("POST", "faults"): _faults,
@@ -173,5 +194,6 @@ ACTIONS: dict[tuple[str, str], Callable[..., Json]] = {
     ("POST", "slow"): _slow,
     ("POST", "options"): _options,
     ("POST", "clock"): _clock,
+    ("POST", "reset"): _reset,
     ("POST", "reset_log"): _reset_log,
 }

@@ -46,8 +46,8 @@ class Story:
 
 
 @dataclass(slots=True)
-class Account:
-    """All that a Freshdesk account holds, ready to be served. ``stories`` is by the authors' key."""
+class Helpdesk:
+    """All that an account holds before anything happens to it. ``stories`` is by the authors' key."""
 
     name: str
     language: str = "en"
@@ -72,7 +72,7 @@ def threads(name: str) -> list[Json]:
         raise FileNotFoundError(f"no sample company {name!r}; there are {', '.join(names())}")
     found: list[Json] = []
     for file in files:
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
             if not line.strip():
                 continue
             try:
@@ -82,53 +82,62 @@ def threads(name: str) -> list[Json]:
     return found
 
 
-def load(name: str) -> Account:
-    """One company's account, expanded from its threads."""
+def load(name: str) -> Helpdesk:
+    """One company's helpdesk, expanded from its threads."""
     return expand(name, threads(name))
 
 
-def staff(account: Account) -> None:
-    """Give the account its agents and their group."""
+def staff(helpdesk: Helpdesk) -> None:
+    """Give the helpdesk its agents and their group."""
     since = stamp(PRESENT - HISTORY - timedelta(days=90))
-    account.agents = [
-        shape.agent(shape.FIRST_AGENT + number, agent, f"agent{number + 1}@{account.name}.example.com", account.language, since)
-        for number, agent in enumerate(_AGENTS[account.language])
+    helpdesk.agents = [
+        shape.agent(
+            shape.FIRST_AGENT + number,
+            agent,
+            f"agent{number + 1}@{helpdesk.name}.example.com",
+            helpdesk.language,
+            since,
+        )
+        for number, agent in enumerate(_AGENTS[helpdesk.language])
     ]
-    group = "고객지원" if account.language == "ko" else "Customer Support"
-    account.groups = [shape.group(shape.FIRST_GROUP, group, [agent["id"] for agent in account.agents], since)]
+    group = "고객지원" if helpdesk.language == "ko" else "Customer Support"
+    helpdesk.groups = [shape.group(shape.FIRST_GROUP, group, [agent["id"] for agent in helpdesk.agents], since)]
 
 
-def expand(name: str, written: list[Json]) -> Account:
+def expand(name: str, written: list[Json]) -> Helpdesk:
     """Turn threads into tickets, the oldest first; ids, times and bodies depend on nothing but the threads."""
     hangul = sum(bool(_HANGUL.search(thread["subject"])) for thread in written)
-    account = Account(name, language="ko" if hangul * 2 > len(written) else "en")
-    staff(account)
-    since = account.agents[0]["created_at"]
+    helpdesk = Helpdesk(name, language="ko" if hangul * 2 > len(written) else "en")
+    staff(helpdesk)
+    since = helpdesk.agents[0]["created_at"]
     for product in sorted({thread["product"] for thread in written if thread.get("product")}):
-        account.products.append(shape.product(shape.FIRST_PRODUCT + len(account.products), product, since))
+        helpdesk.products.append(shape.product(shape.FIRST_PRODUCT + len(helpdesk.products), product, since))
     ordered = _in_order(written)
-    author = _Author(account)
-    account.tickets = [
+    author = _Author(helpdesk)
+    helpdesk.tickets = [
         author.ticket(number, thread, _created(number, len(ordered), thread["key"]))
         for number, thread in enumerate(ordered, start=1)
     ]
-    account.stories = {
+    helpdesk.stories = {
         thread["key"]: Story(number, thread["problem"], thread.get("near_duplicate_of"))
         for number, thread in enumerate(ordered, start=1)
     }
-    account.contacts = list(author.contacts.values())
-    account.companies = list(author.companies.values())
-    return account
+    helpdesk.contacts = list(author.contacts.values())
+    helpdesk.companies = list(author.companies.values())
+    return helpdesk
 
 
 def _in_order(written: list[Json]) -> list[Json]:
-    """Mix the problems over time, a near-duplicate after what it repeats."""
+    """Mix the problems over time; what is unsolved is recent, and a near-duplicate comes after what it repeats."""
     by_key = {thread["key"]: thread for thread in written}
     if len(by_key) != len(written):
         raise ValueError(f"{len(written) - len(by_key)} threads share their key with another")
 
     def rank(thread: Json) -> str:
-        own, original = f"{draw(thread['key'], 'order', 1 << 32):08x}", thread.get("near_duplicate_of")
+        place, original = draw(thread["key"], "order", 3 << 30), thread.get("near_duplicate_of")
+        if thread["status"] not in ("resolved", "closed"):
+            place = place // 3 + (2 << 30)
+        own = f"{place:08x}"
         return max(own, rank(by_key[original]) + "+") if original in by_key else own
 
     return sorted(written, key=lambda thread: (rank(thread), thread["key"]))
@@ -150,21 +159,21 @@ def _created(number: int, total: int, key: str) -> datetime:
 
 
 class _Author:
-    """Writes the tickets of one account, one after the other; hands out ids as it goes."""
+    """Writes the tickets of one helpdesk, one after the other; hands out ids as it goes."""
 
-    def __init__(self, account: Account) -> None:
-        self.account = account
+    def __init__(self, helpdesk: Helpdesk) -> None:
+        self.helpdesk = helpdesk
         self.contacts: dict[str, Json] = {}
         self.companies: dict[str, Json] = {}
-        self.products = {product["name"]: product["id"] for product in account.products}
-        self.support = f"support@{account.name}.example.com"
+        self.products = {product["name"]: product["id"] for product in helpdesk.products}
+        self.support = f"support@{helpdesk.name}.example.com"
         self.conversation_ids = count(shape.FIRST_CONVERSATION)
         self.attachment_ids = count(shape.FIRST_ATTACHMENT)
 
     def ticket(self, ticket_id: int, thread: Json, created: datetime) -> Json:
         key, created_at = thread["key"], stamp(created)
         customer = self._contact(thread["requester"], created_at)
-        agent = self.account.agents[draw(key, "agent", len(self.account.agents))]
+        agent = self.helpdesk.agents[draw(key, "agent", len(self.helpdesk.agents))]
         source = shape.SOURCES[thread["channel"]]
         times = _times(key, created, len(thread["messages"]))
         program = self._program(thread)
@@ -172,7 +181,7 @@ class _Author:
         pictures = program != "plain" and any(file["content_type"].startswith("image/") for file in attached)
         own, opening = mail.compose(
             program,
-            self.account.language,
+            self.helpdesk.language,
             customer["name"],
             customer["email"],
             created_at,
@@ -183,7 +192,7 @@ class _Author:
             ticket_id,
             thread["subject"],
             created_at,
-            group_id=self.account.groups[0]["id"],
+            group_id=self.helpdesk.groups[0]["id"],
             priority=thread["priority"],
             requester_id=customer["id"],
             responder_id=agent["id"],
@@ -217,7 +226,7 @@ class _Author:
             return "editor" if form == "html" else "plain"
         if form == "plain":
             return "plain"
-        mailers = mail.MAILERS if form is None else tuple(one for one in mail.MAILERS if one != "plain")
+        mailers = mail.MAILERS if form is None else mail.HTML_MAILERS
         return mailers[draw(thread["key"], "program", len(mailers))]
 
     def _message(
@@ -237,7 +246,7 @@ class _Author:
         name, address = (customer["name"], customer["email"]) if incoming else (agent["contact"]["name"], self.support)
         own, whole = mail.compose(
             customers_program if incoming else "editor",
-            self.account.language,
+            self.helpdesk.language,
             name,
             address,
             sent_at,
@@ -293,7 +302,7 @@ class _Author:
                 person["name"],
                 email,
                 company["id"] if company else None,
-                self.account.language,
+                self.helpdesk.language,
                 created_at,
             )
         return self.contacts[email]

@@ -9,27 +9,35 @@ Plain ASGI below its mount point: a sandbox must not be what a benchmark measure
 import asyncio
 import base64
 import re
-import socket
-import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
 from sandbox import attachments, corpus, shape
+from sandbox.answers import (
+    FAULTY,
+    Answer,
+    Receive,
+    Refused,
+    Scope,
+    Send,
+    as_json,
+    deliver,
+    denied,
+    invalid,
+    no_helpdesk,
+    too_many,
+    validation,
+)
 from sandbox.faults import Fault, Faults
 from sandbox.limits import Budget, Kind
 from sandbox.shape import Json
 from sandbox.world import Order, Place, Ticket, World
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
 _LIST_INCLUDES = ("requester", "stats", "company", "description")
@@ -39,7 +47,6 @@ _FILTERS: dict[str, Place] = {"deleted": "deleted", "spam": "spam", "new_and_my_
 _LIST_PARAMETERS = {"page", "per_page", "updated_since", "order_by", "order_type", "include", "filter"}
 _LIST_PARAMETERS |= {"requester_id", "company_id", "email"}
 _UPDATABLE = {"subject", "status", "priority", "type", "tags", "group_id", "responder_id", "product_id", "description"}
-_JSON, _HTML = b"application/json; charset=utf-8", b"text/html; charset=utf-8"
 
 
 @dataclass(slots=True)
@@ -67,31 +74,22 @@ class Log:
 
 @dataclass(slots=True)
 class Account:
-    """A world, and how the API treats those who ask for it."""
+    """A world, and how the API treats those who ask for it. ``make`` gives the world as it is in the beginning."""
 
-    world: World
+    make: Callable[[], World]
     budget: Budget = field(default_factory=Budget)
-    faults: Faults = field(default_factory=Faults)
-    log: Log = field(default_factory=Log)
-    slow_ms: int = 0
+    world: World = field(init=False)
+    faults: Faults = field(init=False)
+    log: Log = field(init=False)
+    slow_ms: int = field(init=False)
 
+    def __post_init__(self) -> None:
+        self.reset()
 
-@dataclass(slots=True)
-class Answer:
-    """Status, body and the headers beyond the usual ones."""
-
-    status: int
-    body: bytes = b""
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
-    content_type: bytes = _JSON
-
-
-class Refused(Exception):
-    """The request ends here with this answer."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
+    def reset(self) -> None:
+        """Begin again, with the plan as it is."""
+        self.world, self.faults, self.log, self.slow_ms = self.make(), Faults(), Log(), 0
+        self.budget = Budget(self.budget.plan, self.budget.minute_seconds, self.budget.decimal)
 
 
 @dataclass(slots=True)
@@ -115,7 +113,7 @@ class Request:
         sent = self.headers.get(b"content-type", b"").decode("latin-1")
         if not sent.startswith("application/json"):
             message = f"Content-Type header is set to {sent or 'nothing'}. It should have been set to application/json"
-            raise Refused(_json(415, {"code": "invalid_content_type", "message": message}))
+            raise Refused(as_json(415, {"code": "invalid_content_type", "message": message}))
         body, more = b"", True
         while more:
             message = await self.receive()
@@ -124,9 +122,11 @@ class Request:
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError as broken:
-            raise Refused(_json(400, {"code": "invalid_json", "message": "Request body has invalid json format"})) from broken
+            raise Refused(
+                as_json(400, {"code": "invalid_json", "message": "Request body has invalid json format"})
+            ) from broken
         if not isinstance(value, dict):
-            raise Refused(_json(400, {"code": "invalid_json", "message": "Request body has invalid json format"}))
+            raise Refused(as_json(400, {"code": "invalid_json", "message": "Request body has invalid json format"}))
         return value
 
 
@@ -140,7 +140,7 @@ class Freshdesk:
         company, path = scope["path_params"]["company"], scope["path"].partition("/api/v2")[2].strip("/")
         account = self.accounts.get(company)
         if account is None:
-            await _send(send, Answer(404, b"<html><h1>There is no helpdesk here</h1></html>", content_type=_HTML))
+            await deliver(scope, send, no_helpdesk())
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
         base = f"{scope['scheme']}://{headers.get(b'host', b'localhost').decode('latin-1')}/{company}"
@@ -149,36 +149,36 @@ class Freshdesk:
         route, kind = _classify(request.method, path)
         if account.slow_ms:
             await asyncio.sleep(account.slow_ms / 1000)
-        answer, fault, credits = await self._answer(request, kind)
-        account.log.credits += credits
+        answer, fault, cost = await self._answer(request, kind)
+        account.log.credits += cost
         account.log.add(route, fault if fault in ("reset", "cut") else answer.status)
-        answer.headers += _rate_headers(account.budget, credits)
-        await _deliver(scope, send, answer, fault)
+        answer.headers += _rate_headers(account.budget, cost)
+        await deliver(scope, send, answer, fault)
 
     async def _answer(self, request: Request, kind: Kind) -> tuple[Answer, Fault | None, int]:
         """The answer, the fault to be done to its delivery, and the credits it cost."""
         account = request.account
-        credits = _credits(request)
-        wait = account.budget.take(credits, kind)
+        cost = _credits(request)
+        wait = account.budget.take(cost, kind)
         if wait is not None:
-            return _too_many(wait), None, 0
+            return too_many(wait), None, 0
         fault = account.faults.draw()
         if fault is not None:
             account.log.faults[fault] += 1
         if fault == "slow":
             await asyncio.sleep(account.faults.slow_ms / 1000)
-        elif fault in _FAULTY:
-            return _FAULTY[fault](), None, credits
+        elif fault in FAULTY:
+            return FAULTY[fault](), None, cost
         try:
             _authenticate(request)
             answer = await _route(request)
         except Refused as refused:
             answer = refused.answer
         answer.body = attachments.sign(answer.body, request.base)
-        return answer, fault, credits
+        return answer, fault, cost
 
 
-async def _route(request: Request) -> Answer:
+async def _route(request: Request) -> Answer:  # noqa: C901 - a table, not a tangle
     """The table of addresses."""
     match request.method, request.path.split("/"):
         case "GET", ["tickets"]:
@@ -194,6 +194,8 @@ async def _route(request: Request) -> Answer:
             return Answer(204)
         case "GET", ["tickets", number]:
             return _view(request, _ticket(request, number))
+        case "PUT", ["tickets", "merge"]:
+            return await _merge(request)
         case "PUT", ["tickets", number]:
             return await _update(request, _ticket(request, number))
         case "DELETE", ["tickets", number]:
@@ -202,17 +204,21 @@ async def _route(request: Request) -> Answer:
         case "PUT", ["tickets", number, "restore"]:
             return _restore(request, _ticket(request, number))
         case "GET", ["agents", "me"]:
-            return _json(200, request.world.account.agents[0])
+            return as_json(200, request.world.helpdesk.agents[0])
         case "GET", ["ticket_fields"]:
             return _ticket_fields(request)
         case "GET", [("agents" | "groups" | "products" | "contacts" | "companies") as kind]:
-            return _records(request, getattr(request.world.account, kind))
+            return _records(request, getattr(request.world.helpdesk, kind))
         case "GET", [("agents" | "groups" | "products" | "contacts" | "companies") as kind, number]:
-            return _record(getattr(request.world.account, kind), number)
-        case _, ["tickets" | "ticket_fields" | "agents" | "groups" | "products" | "contacts" | "companies", *_]:
-            return _json(405, {"message": f"{request.method} method is not allowed."})
+            return _record(getattr(request.world.helpdesk, kind), number)
+        case _, [_] | ["tickets", _] | ["tickets", _, "conversations" | "restore"] if _known(request.path):
+            return as_json(405, {"message": f"{request.method} method is not allowed."})
         case _:
             return Answer(404)
+
+
+def _known(path: str) -> bool:
+    return path.split("/")[0] in ("tickets", "ticket_fields", "agents", "groups", "products", "contacts", "companies")
 
 
 # -- tickets -----------------------------------------------------------------------------------------------------------
@@ -224,7 +230,7 @@ def _list_tickets(request: Request) -> Answer:
     page, per_page = _paging(query)
     if page > world.page_cap:
         message = f"You cannot access tickets beyond the {world.page_cap}th page. Please provide a smaller page number."
-        raise Refused(_invalid("page", message))
+        raise Refused(invalid("page", message))
     includes = _includes(query, _LIST_INCLUDES)
     order_by = _one_of(query, "order_by", _ORDERS, "created_at")
     order_type = _one_of(query, "order_type", ("asc", "desc"), "desc")
@@ -257,13 +263,13 @@ def _keep(request: Request, chosen: str | None) -> Callable[[Ticket], bool] | No
     if chosen == "watching":
         return lambda _: False
     if chosen == "new_and_my_open":
-        me = request.world.account.agents[0]["id"]
+        me = request.world.helpdesk.agents[0]["id"]
         return lambda ticket: ticket.status == 2 and ticket.responder_id in (None, me)
     if "requester_id" in query:
         wanted = _number(query, "requester_id")
         return lambda ticket: ticket.requester_id == wanted
     if "email" in query:
-        contacts = request.world.account.contacts
+        contacts = request.world.helpdesk.contacts
         ids = {contact["id"] for contact in contacts if contact["email"] == query["email"].lower()}
         return lambda ticket: ticket.requester_id in ids
     if "company_id" in query:
@@ -297,7 +303,7 @@ def _view(request: Request, ticket: Ticket) -> Answer:
 def _conversations(request: Request, ticket: Ticket) -> Answer:
     _only(request.query, {"page", "per_page"})
     if ticket.place == "deleted":
-        raise Refused(_denied())
+        raise Refused(denied())
     page, per_page = _paging(request.query)
     start = (page - 1) * per_page
     body = b"[" + b",".join(ticket.conversations[start : start + per_page]) + b"]"
@@ -310,7 +316,7 @@ async def _update(request: Request, ticket: Ticket) -> Answer:
     values = await request.json()
     _only(values, _UPDATABLE)
     if "status" in values and values["status"] not in shape.STATUSES.values():
-        raise Refused(_invalid("status", f"It should be one of these values: '{_listed(shape.STATUSES.values())}'"))
+        raise Refused(invalid("status", f"It should be one of these values: '{_listed(shape.STATUSES.values())}'"))
     request.world.clock.advance(1)
 
     def change(record: Json) -> None:
@@ -324,6 +330,14 @@ async def _update(request: Request, ticket: Ticket) -> Answer:
     return Answer(200, _row(ticket, ("description", "attachments")))
 
 
+async def _merge(request: Request) -> Answer:
+    values = await request.json()
+    _only(values, {"primary_id", "ticket_ids"})
+    primary = _ticket(request, str(values.get("primary_id")))
+    request.world.merge(primary.id, [_ticket(request, str(number)).id for number in values.get("ticket_ids", [])])
+    return Answer(204)
+
+
 def _restore(request: Request, ticket: Ticket) -> Answer:
     if ticket.place not in ("deleted", "spam"):
         raise Refused(Answer(404))
@@ -335,12 +349,11 @@ def _restore(request: Request, ticket: Ticket) -> Answer:
 
 
 def _ticket_fields(request: Request) -> Answer:
-    account = request.world.account
-    since = account.agents[0]["created_at"]
-    fields = shape.ticket_fields(account.agents, account.groups, account.products, since)
+    desk = request.world.helpdesk
+    fields = shape.ticket_fields(desk.agents, desk.groups, desk.products, desk.agents[0]["created_at"])
     if "type" in request.query:
         fields = [one for one in fields if one["type"] == request.query["type"]]
-    return _json(200, fields)
+    return as_json(200, fields)
 
 
 def _records(request: Request, records: list[Json]) -> Answer:
@@ -357,7 +370,7 @@ def _records(request: Request, records: list[Json]) -> Answer:
 
 def _record(records: list[Json], number: str) -> Answer:
     found = next((record for record in records if str(record["id"]) == number), None)
-    return _json(200, found) if found else Answer(404)
+    return as_json(200, found) if found else Answer(404)
 
 
 # -- parameters --------------------------------------------------------------------------------------------------------
@@ -366,15 +379,15 @@ def _record(records: list[Json], number: str) -> Answer:
 def _only(given: dict[str, Any], known: set[str]) -> None:
     unknown = sorted(set(given) - known)
     if unknown:
-        raise Refused(_validation(*((name, "Unexpected/invalid field in request", "invalid_field") for name in unknown)))
+        raise Refused(validation(*((name, "Unexpected/invalid field in request", "invalid_field") for name in unknown)))
 
 
 def _paging(query: dict[str, str]) -> tuple[int, int]:
     page, per_page = _number(query, "page", 1), _number(query, "per_page", 30)
     if page < 1:
-        raise Refused(_invalid("page", "It should be a/an Positive Integer"))
+        raise Refused(invalid("page", "It should be a/an Positive Integer"))
     if not 1 <= per_page <= 100:
-        raise Refused(_invalid("per_page", "It should be a/an Positive Integer less than or equal to 100"))
+        raise Refused(invalid("per_page", "It should be a/an Positive Integer less than or equal to 100"))
     return page, per_page
 
 
@@ -383,21 +396,21 @@ def _number(query: dict[str, str], name: str, default: int = 0) -> int:
     if value is None:
         return default
     if not value.isdecimal():
-        raise Refused(_validation((name, "It should be a/an Positive Integer", "datatype_mismatch")))
+        raise Refused(validation((name, "It should be a/an Positive Integer", "datatype_mismatch")))
     return int(value)
 
 
 def _includes(query: dict[str, str], known: Sequence[str]) -> list[str]:
     wanted = [name for name in query.get("include", "").split(",") if name]
     if any(name not in known for name in wanted):
-        raise Refused(_invalid("include", f"It should be one of these values: '{_listed(known)}'"))
+        raise Refused(invalid("include", f"It should be one of these values: '{_listed(known)}'"))
     return wanted
 
 
 def _one_of(query: dict[str, str], name: str, known: Sequence[str], default: str | None) -> Any:
     value = query.get(name, default)
     if value is not default and value not in known:
-        raise Refused(_invalid(name, f"It should be one of these values: '{_listed(known)}'"))
+        raise Refused(invalid(name, f"It should be one of these values: '{_listed(known)}'"))
     return value
 
 
@@ -417,7 +430,7 @@ def _time(query: dict[str, str], name: str) -> str | None:
         moment = datetime.fromisoformat(value)
     except ValueError as wrong:
         message = "It should be in the 'combined date and time ISO8601' format"
-        raise Refused(_validation((name, message, "invalid_value"))) from wrong
+        raise Refused(validation((name, message, "invalid_value"))) from wrong
     return corpus.stamp(moment.replace(tzinfo=corpus.UTC) if moment.tzinfo is None else moment.astimezone(corpus.UTC))
 
 
@@ -457,74 +470,19 @@ def _authenticate(request: Request) -> None:
         key = b""
     if key.decode("utf-8", "replace") != request.world.key:
         message = "You have to be logged in to perform this action."
-        raise Refused(_json(401, {"code": "invalid_credentials", "message": message}))
+        raise Refused(as_json(401, {"code": "invalid_credentials", "message": message}))
     accept = request.headers.get(b"accept", b"*/*")
     if b"json" not in accept and b"*/*" not in accept:
         raise Refused(Answer(406))
     if request.world.denied:
-        raise Refused(_denied())
+        raise Refused(denied())
 
 
-def _rate_headers(budget: Budget, credits: int) -> list[tuple[bytes, bytes]]:
+def _rate_headers(budget: Budget, cost: int) -> list[tuple[bytes, bytes]]:
     form = b"%d.0" if budget.decimal else b"%d"
     return [
         (b"x-freshdesk-api-version", b"latest=v2; requested=v2"),
         (b"x-ratelimit-total", form % budget.plan.total),
         (b"x-ratelimit-remaining", form % budget.remaining),
-        (b"x-ratelimit-used-currentrequest", form % credits),
+        (b"x-ratelimit-used-currentrequest", form % cost),
     ]
-
-
-# -- answers -----------------------------------------------------------------------------------------------------------
-
-
-def _json(status: int, value: Any) -> Answer:
-    return Answer(status, orjson.dumps(value))
-
-
-def _validation(*errors: tuple[str, str, str]) -> Answer:
-    listed = [{"field": field, "message": message, "code": code} for field, message, code in errors]
-    return _json(400, {"description": "Validation failed", "errors": listed})
-
-
-def _invalid(name: str, message: str) -> Answer:
-    return _validation((name, message, "invalid_value"))
-
-
-def _denied() -> Answer:
-    return _json(403, {"code": "access_denied", "message": "You are not authorized to perform this action."})
-
-
-def _too_many(wait: int) -> Answer:
-    message = "You have exceeded the limit of requests per minute"
-    return Answer(429, orjson.dumps({"message": message}), [(b"retry-after", b"%d" % wait)])
-
-
-_FAULTY: dict[Literal["500", "503", "html", "429"], Callable[[], Answer]] = {
-    "500": lambda: _json(500, {"code": "internal_error", "message": "Something went wrong on our side."}),
-    "503": lambda: Answer(503, b"", [(b"retry-after", b"1")], _HTML),
-    "html": lambda: Answer(200, b"<!DOCTYPE html><html><body>We will be back in a moment.</body></html>", content_type=_HTML),
-    "429": lambda: _too_many(1),
-}
-
-
-async def _send(send: Send, answer: Answer, body: bytes | None = None) -> None:
-    headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body)), *answer.headers]
-    if answer.status == 204:
-        headers = answer.headers
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body if body is None else body, "more_body": body is not None})
-
-
-async def _deliver(scope: Scope, send: Send, answer: Answer, fault: Fault | None) -> None:
-    """Send the answer, unless a fault is to happen to it on the way."""
-    if fault == "reset":
-        transport = scope["sandbox.transport"]
-        # Linger 0 makes the kernel send RST instead of FIN.
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    elif fault == "cut":
-        await _send(send, answer, answer.body[: len(answer.body) // 2])
-        scope["sandbox.transport"].close()
-    else:
-        await _send(send, answer)

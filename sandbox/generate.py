@@ -1,4 +1,4 @@
-"""Accounts from elsewhere than the sample companies: made up in any number, or read from a file.
+"""Helpdesks from elsewhere than the sample companies: made up in any number, or read from a file.
 
 Belongs here: deterministic support-like tickets for benchmarks, and files of Freshdesk-shaped rows.
 Does not belong here: anything a person should find convincing (``corpus`` has that).
@@ -82,14 +82,22 @@ _ANSWERS = (
     "Please send us the log of the %s.",
     "The %s was blocked by the firewall on port %d.",
 )
-_THANKS = ("That helped, thank you.", "Works again.", "Same as before.", "Here is what you asked for.", "Solved, please close.")
+_THANKS = (
+    "That helped, thank you.",
+    "Works again.",
+    "Same as before.",
+    "Here is what you asked for.",
+    "Solved, please close.",
+)
+#: Far from the contacts of a sample company, into which made-up tickets may come later.
+_FIRST_CUSTOMER = shape.FIRST_CONTACT + 50_000_000
 #: Messages a ticket has; the mean is 3.1.
 _MESSAGES = (0, 1, 1, 2, 2, 3, 3, 3, 4, 4, 5, 6, 6)
 
 
-def account(name: str, count: int, *, seed: str = "", language: str = "en") -> corpus.Account:
+def helpdesk(name: str, count: int, *, seed: str = "", language: str = "en") -> corpus.Helpdesk:
     """``count`` tickets with about 3.1 messages each; the same name, count and seed give the same tickets."""
-    made = corpus.Account(name, language)
+    made = corpus.Helpdesk(name, language)
     corpus.staff(made)
     made.products = [
         shape.product(shape.FIRST_PRODUCT + number, product, made.agents[0]["created_at"])
@@ -99,7 +107,7 @@ def account(name: str, count: int, *, seed: str = "", language: str = "en") -> c
     return made
 
 
-def _tickets(made: corpus.Account, count: int, seed: str) -> Iterator[Json]:
+def _tickets(made: corpus.Helpdesk, count: int, seed: str) -> Iterator[Json]:
     chance = random.Random(seed)
     step = (corpus.HISTORY - timedelta(days=1)) / max(count, 1)
     conversation_id = shape.FIRST_CONVERSATION
@@ -108,7 +116,7 @@ def _tickets(made: corpus.Account, count: int, seed: str) -> Iterator[Json]:
         thing, detail = chance.choice(_THINGS), chance.randrange(2, 5000)
         trouble = _filled(chance.choice(_FAULTS), thing, detail)
         person = chance.randrange(count // 4 + 1)
-        customer = shape.requester(shape.FIRST_CONTACT + person, f"Customer {person}", f"customer{person}@example.com")
+        customer = shape.requester(_FIRST_CUSTOMER + person, f"Customer {person}", f"customer{person}@example.com")
         agent = chance.choice(made.agents)
         words = f"Our {thing} {trouble}. {' '.join(chance.sample(_ASKS, 3))} Reference {number * 7919 % 1_000_003}."
         record = shape.ticket(
@@ -156,14 +164,14 @@ def _filled(pattern: str, thing: str, detail: int) -> str:
     return pattern.replace("%s", thing).replace("%d", str(detail))
 
 
-def from_file(name: str, path: Path, status: str | None = None) -> corpus.Account:
-    """An account whose tickets are the rows of a ``.jsonl`` or ``.jsonl.gz`` file, all set to ``status`` if given.
+def from_file(name: str, path: Path, status: str | None = None) -> corpus.Helpdesk:
+    """A helpdesk whose tickets are the rows of a ``.jsonl`` or ``.jsonl.gz`` file, all set to ``status`` if given.
 
     A row is a ticket as Freshdesk gives it, with a list ``conversations``. Raises ``ValueError`` naming file and line.
     """
     if status is not None and status not in shape.STATUSES:
         raise ValueError(f"no status {status!r}; there are {', '.join(shape.STATUSES)}")
-    read = corpus.Account(name)
+    read = corpus.Helpdesk(name)
     corpus.staff(read)
     opener = gzip.open if path.suffix == ".gz" else open
     tickets: list[Json] = []
@@ -174,6 +182,8 @@ def from_file(name: str, path: Path, status: str | None = None) -> corpus.Accoun
                 row |= {"status": shape.STATUSES[status] if status else row["status"]}
                 tickets.append(shape.ticket(row["id"], row["subject"], row["created_at"]) | row)
             except (ValueError, KeyError, TypeError) as wrong:
-                raise ValueError(f"{path} line {number}: not a Freshdesk ticket ({type(wrong).__name__}: {wrong})") from wrong
+                raise ValueError(
+                    f"{path} line {number}: not a Freshdesk ticket ({type(wrong).__name__}: {wrong})"
+                ) from wrong
     read.tickets = tickets
     return read

@@ -50,17 +50,17 @@ class Budget:
     calls: dict[Kind, int] = field(default_factory=dict[Kind, int])
     ends: float = 0.0
 
-    def take(self, credits: int, kind: Kind) -> int | None:
-        """Spend ``credits``; if the budget does not allow it, spend nothing and return the seconds to wait."""
+    def take(self, cost: int, kind: Kind) -> int | None:
+        """Spend ``cost`` credits; if the budget does not allow it, spend nothing and return the seconds to wait."""
         now = time.monotonic()
         if now >= self.ends:
             self.ends = now + self.minute_seconds
             self.used = 0
             self.calls.clear()
         calls, allowed = self.calls.get(kind, 0), self.plan.of(kind)
-        if self.used + credits > self.plan.total or (allowed is not None and calls >= allowed):
+        if self.used + cost > self.plan.total or (allowed is not None and calls >= allowed):
             return max(1, math.ceil(self.ends - now))
-        self.used += credits
+        self.used += cost
         self.calls[kind] = calls + 1
         return None
 

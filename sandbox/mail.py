@@ -13,9 +13,12 @@ from typing import Literal
 #: ``editor`` is Freshdesk's own reply box, ``original`` the '-----Original Message-----' block.
 Program = Literal["gmail", "outlook", "plain", "original", "editor"]
 #: What customers write with.
-MAILERS: tuple[Program, ...] = ("gmail", "outlook", "plain", "original")
+HTML_MAILERS: tuple[Program, ...] = ("gmail", "outlook", "original")
+MAILERS: tuple[Program, ...] = (*HTML_MAILERS, "plain")
 
-_FONT = "font-family:-apple-system, BlinkMacSystemFont, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif; font-size:14px"
+_FONT = (
+    "font-family:-apple-system, BlinkMacSystemFont, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif; font-size:14px"
+)
 _URL = re.compile(r"https?://[^\s<>()\"']+[^\s<>()\"'.,;:!?]")
 _ZONES = {"ko": timezone(timedelta(hours=9)), "en": UTC}
 _DAYS_KO = "월화수목금토일"
@@ -78,7 +81,9 @@ def collapse(text: str) -> str:
 
 
 def _line(line: str) -> str:
-    return _URL.sub(lambda found: f'<a href="{found[0]}" rel="noreferrer">{found[0]}</a>', html.escape(line, quote=False))
+    return _URL.sub(
+        lambda found: f'<a href="{found[0]}" rel="noreferrer">{found[0]}</a>', html.escape(line, quote=False)
+    )
 
 
 def _wrap(program: Program, body: str) -> str:

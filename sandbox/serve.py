@@ -5,10 +5,14 @@ Imports that take time happen in the functions, so that a command line can name 
 """
 
 import contextlib
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -46,11 +50,12 @@ def accounts(
         raise ValueError(f"no plan {plan!r}; there are {', '.join(PLANS)}")
     if companies is None:
         companies = () if files or generated else corpus.names()
-    parts = [corpus.load(name) for name in companies]
-    parts += [generate.from_file(name, path, all_status) for name, path in (files or {}).items()]
-    parts += [generate.account(name, count) for name, count in (generated or {}).items()]
+    sources: dict[str, Callable[[], corpus.Helpdesk]] = {name: partial(corpus.load, name) for name in companies}
+    sources |= {name: partial(generate.from_file, name, path, all_status) for name, path in (files or {}).items()}
+    sources |= {name: partial(generate.helpdesk, name, count) for name, count in (generated or {}).items()}
     return {
-        part.name: Account(World(part, page_cap=page_cap), Budget(PLANS[plan], minute_seconds)) for part in parts
+        name: Account(lambda source=source: World(source(), page_cap=page_cap), Budget(PLANS[plan], minute_seconds))
+        for name, source in sources.items()
     }
 
 
@@ -132,57 +137,111 @@ def listen(port: int) -> socket.socket:
 
 
 class Sandbox:
-    """A sandbox in a thread of this process, for tests and the demo.
+    """A sandbox that runs while the ``with`` block does: in a thread, or for measurements in a process of its own.
 
     >>> with Sandbox(generated={"made": 50}) as sandbox:
     ...     sandbox.url("made"), sandbox.key("made")
     """
 
-    def __init__(self, companies: Sequence[str] | None = None, *, port: int = 0, **options: Any) -> None:
-        """``options`` are those of ``accounts``."""
-        self.accounts = accounts(companies, **options)
-        self._wanted = port
+    def __init__(
+        self,
+        companies: Sequence[str] | None = None,
+        files: Mapping[str, Path] | None = None,
+        generated: Mapping[str, int] | None = None,
+        *,
+        port: int = 0,
+        process: bool = False,
+        **options: Any,
+    ) -> None:
+        """What is served, and the ``options`` that go with it, are those of ``accounts``."""
+        self.port = port
+        if process:
+            self._running = _in_process(_arguments(companies, files, generated, options), port)
+        else:
+            self._running = _in_thread(accounts(companies, files, generated, **options), port)
 
     def __enter__(self) -> Self:
-        self._listener = listen(self._wanted)
-        self.port: int = self._listener.getsockname()[1]
-        self._server = server(self.accounts)
-        self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True, name="sandbox")
-        self._thread.start()
-        while not self._server.started:
-            if not self._thread.is_alive():
-                raise RuntimeError("the sandbox did not start")
-            time.sleep(0.002)
+        self.port = self._running.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._listener.close()
+    def __exit__(self, *failure: Any) -> None:
+        self._running.__exit__(*failure)
 
     def url(self, company: str) -> str:
         """What a client takes for ``https://ACCOUNT.freshdesk.com``."""
         return f"http://{HOST}:{self.port}/{company}"
 
     def key(self, company: str) -> str:
-        return self.accounts[company].world.key
+        return f"{company}-key"
 
     def admin(self, company: str, action: str, **given: Any) -> Any:
-        """Do an admin action; one that is only read takes no arguments. Raises ``ValueError`` with the reason."""
+        """Do an admin action; one that only reads takes no arguments. Raises ``ValueError`` with the reason."""
+        import json
         from urllib.error import HTTPError
         from urllib.request import Request, urlopen
 
-        import orjson
-
         reads = not given and action in ("truth", "log", "stories", "clock")
-        body = None if reads else orjson.dumps(given)
-        request = Request(f"{self.url(company)}/admin/{action}", body, method="GET" if reads else "POST")
+        body = None if reads else json.dumps(given).encode()
+        request = Request(f"{self.url(company)}/admin/{action}", body, method="GET" if reads else "POST")  # noqa: S310
         try:
-            with urlopen(request) as answer:
-                return orjson.loads(answer.read())
+            with urlopen(request) as answer:  # noqa: S310
+                return json.load(answer)
         except HTTPError as refused:
             with refused:
-                raise ValueError(orjson.loads(refused.read())["error"]) from None
+                raise ValueError(json.load(refused)["error"]) from None
+
+
+@contextlib.contextmanager
+def _in_thread(served: "dict[str, Account]", port: int) -> Iterator[int]:
+    """Run in a thread of this process; yields the port."""
+    listener = listen(port)
+    running = server(served)
+    thread = threading.Thread(target=running.run, args=([listener],), daemon=True, name="sandbox")
+    thread.start()
+    while not running.started:
+        if not thread.is_alive():
+            raise RuntimeError("the sandbox did not start")
+        time.sleep(0.002)
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        running.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@contextlib.contextmanager
+def _in_process(arguments: Sequence[str], port: int) -> Iterator[int]:
+    """Run ``python -m sandbox``, which prints its address when it is ready; yields the port."""
+    here = {
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    }
+    command = [sys.executable, "-m", "sandbox", "--port", str(port), *arguments]
+    with subprocess.Popen(command, env=os.environ | here, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603
+        assert child.stdout is not None
+        try:
+            said = next((line for line in child.stdout if line.startswith(_READY)), None)
+            if said is None:
+                raise RuntimeError(f"the sandbox did not start: exit {child.wait()}")
+            yield int(said.removeprefix(_READY).split()[0])
+        finally:
+            child.terminate()
+
+
+def _arguments(
+    companies: Sequence[str] | None,
+    files: Mapping[str, Path] | None,
+    generated: Mapping[str, int] | None,
+    options: Mapping[str, Any],
+) -> list[str]:
+    """The command line that says the same as the arguments of ``accounts``."""
+    said = [f"--company={name}" for name in companies or ()]
+    said += [f"--account={name}={path}" for name, path in (files or {}).items()]
+    said += [f"--generate={name}={count}" for name, count in (generated or {}).items()]
+    return said + [f"--{name.replace('_', '-')}={value}" for name, value in options.items() if value is not None]
+
+
+_READY = f"sandbox ready on http://{HOST}:"
 
 
 def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
@@ -195,15 +254,22 @@ def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
 
 def command(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8500,
-    company: Annotated[list[str] | None, typer.Option(help="A sample company; repeat for more. All, by default.")] = None,
+    company: Annotated[
+        list[str] | None, typer.Option(help="A sample company; repeat for more. All, by default.")
+    ] = None,
     account: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=FILE", help="Serve the Freshdesk tickets of a .jsonl or .jsonl.gz file as account NAME."),
+        typer.Option(
+            metavar="NAME=FILE", help="Serve the Freshdesk tickets of a .jsonl or .jsonl.gz file as account NAME."
+        ),
     ] = None,
     generate: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=COUNT", help="Make up COUNT tickets and serve them as account NAME.")
+        list[str] | None,
+        typer.Option(metavar="NAME=COUNT", help="Make up COUNT tickets and serve them as account NAME."),
     ] = None,
-    all_status: Annotated[str | None, typer.Option(help="Give every ticket of the files this status, e.g. closed.")] = None,
+    all_status: Annotated[
+        str | None, typer.Option(help="Give every ticket of the files this status, e.g. closed.")
+    ] = None,
     plan: Annotated[str, typer.Option(help="Rate limit: none, free, growth, pro or enterprise.")] = "none",
     minute_seconds: Annotated[float, typer.Option(help="How long a minute of the rate limit lasts.")] = 60.0,
     page_cap: Annotated[int, typer.Option(help="Pages of tickets that can be listed before 400.")] = 300,
@@ -226,10 +292,11 @@ def command(
     except (ValueError, OSError) as wrong:
         typer.echo(f"sandbox: {_reason(wrong, port)}", err=True)
         raise typer.Exit(2) from None
-    address = f"http://{HOST}:{listener.getsockname()[1]}"
+    port = listener.getsockname()[1]
     for name, one in served.items():
-        typer.echo(f"{address}/{name}  key {one.world.key}  {len(one.world.tickets)} tickets")
-    typer.echo(f"sandbox ready on {address} (Ctrl-C stops it)")
+        typer.echo(f"http://{HOST}:{port}/{name}  key {one.world.key}  {len(one.world.tickets)} tickets")
+    typer.echo(f"{_READY}{port} (Ctrl-C stops it)")
+    sys.stdout.flush()
     with contextlib.suppress(KeyboardInterrupt):
         server(served).run([listener])
         return

@@ -92,7 +92,9 @@ REPLY, NOTE = 0, 2
 _INCOMING, _PRIVATE, _PUBLIC = 1, 2, 3
 
 
-def conversation(conversation_id: int, ticket_id: int, created_at: str, body: str, body_text: str, **given: Any) -> Json:
+def conversation(
+    conversation_id: int, ticket_id: int, created_at: str, body: str, body_text: str, **given: Any
+) -> Json:
     """One message of a thread. ``category`` follows from who wrote it and who may see it."""
     incoming, private = given.get("incoming", False), given.get("private", False)
     record: Json = {

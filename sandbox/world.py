@@ -54,8 +54,21 @@ class Clock:
 class Ticket:
     """A ticket as the bytes it is served from, and the few values it is found and ordered by."""
 
-    __slots__ = ("company_id", "conversations", "created", "due", "id", "parts", "place", "requester_id")
-    __slots__ += ("responder_id", "row", "status", "text", "updated")
+    __slots__ = (
+        "company_id",
+        "conversations",
+        "created",
+        "due",
+        "id",
+        "parts",
+        "place",
+        "requester_id",
+        "responder_id",
+        "row",
+        "status",
+        "text",
+        "updated",
+    )
 
     def __init__(self, record: Json) -> None:
         self.place: Place = "live"
@@ -87,7 +100,7 @@ class Ticket:
 
 
 def _packed(value: Json) -> bytes:
-    """JSON in no more memory than it needs: what ``orjson.dumps`` returns keeps its working buffer of some kilobytes."""
+    """JSON in the memory it needs: what ``orjson.dumps`` returns holds on to a working buffer of kilobytes."""
     return bytes(memoryview(orjson.dumps(value)))
 
 
@@ -148,10 +161,10 @@ class Churn:
 class World:
     """One account. All changes stamp ``updated_at`` with the clock, which each of them moves on by ``tick`` seconds."""
 
-    def __init__(self, account: corpus.Account, key: str | None = None, page_cap: int = 300) -> None:
-        self.name, self.key, self.page_cap = account.name, key or f"{account.name}-key", page_cap
-        self.account, self.clock = account, Clock()
-        self.tickets = {record["id"]: Ticket(record) for record in account.tickets}
+    def __init__(self, helpdesk: corpus.Helpdesk, key: str | None = None, page_cap: int = 300) -> None:
+        self.name, self.key, self.page_cap = helpdesk.name, key or f"{helpdesk.name}-key", page_cap
+        self.helpdesk, self.clock = helpdesk, Clock()
+        self.tickets = {record["id"]: Ticket(record) for record in helpdesk.tickets}
         self.shelves: dict[Place, Shelf] = {place: Shelf() for place in ("live", "deleted", "spam", "archived")}
         self.shelves["live"].fill(self.tickets.values())
         self.gone: list[int] = []
@@ -218,15 +231,17 @@ class World:
 
     # -- changing --------------------------------------------------------------------------------------------------
 
-    def choose(self, ids: Sequence[int] | None, count: int | None, seed: int | None, place: Place = "live") -> list[int]:
-        """The tickets meant: those named, or ``count`` drawn from a place, or all of it. Raises ``ValueError``."""
+    def choose(
+        self, ids: Sequence[int] | None, count: int | None, seed: int | None, place: Place = "live"
+    ) -> list[int]:
+        """The tickets meant: those named, or ``count`` drawn from a place. Raises ``ValueError``."""
         if ids is not None:
             if missing := [number for number in ids if number not in self.tickets]:
                 raise ValueError(f"no ticket {missing[0]}")
             return list(ids)
-        there = self.ids(place)
         if count is None:
-            return there
+            raise ValueError("say which tickets: ids, or count")
+        there = self.ids(place)
         if count > len(there):
             raise ValueError(f"only {len(there)} tickets are {place}, not {count}")
         return sorted(random.Random(self._changes if seed is None else seed).sample(there, count))
@@ -241,19 +256,23 @@ class World:
             edited.append(number)
         return edited
 
-    def change(self, number: int, change: Callable[[Json], None]) -> None:
-        """Apply a change to a ticket's record, now."""
+    def change(self, number: int, change: Callable[[Json], None], *, touch: bool = True) -> None:
+        """Apply a change to a ticket's record, now; without ``touch`` its ``updated_at`` does not tell."""
         ticket = self.tickets[number]
         record = ticket.record()
         self._changes += 1
-        record["updated_at"] = self.clock.stamp()
+        if touch:
+            record["updated_at"] = self.clock.stamp()
         change(record)
         self.shelves[ticket.place].remove(ticket)
         ticket.fill(record)
         self.shelves[ticket.place].add(ticket)
 
-    def put(self, ids: Iterable[int], place: Place, tick: float = 1) -> list[int]:
-        """Move tickets to another place: delete, restore, mark as spam, archive."""
+    def put(self, ids: Iterable[int], place: Place, *, touch: bool = True) -> list[int]:
+        """Move tickets to another place: delete, restore, mark as spam, archive.
+
+        Whether Freshdesk's deletion moves ``updated_at`` is not documented; a client must survive both (``touch``).
+        """
 
         def marked(record: Json) -> None:
             record["spam"] = place == "spam"
@@ -264,8 +283,8 @@ class World:
             self.shelves[ticket.place].remove(ticket)
             ticket.place = place
             self.shelves[place].add(ticket)
-            self.clock.advance(tick)
-            self.change(number, marked)
+            self.clock.advance(1)
+            self.change(number, marked, touch=touch)
             moved.append(number)
         return moved
 
@@ -279,6 +298,29 @@ class World:
         self.gone.extend(purged)
         return purged
 
+    def merge(self, primary: int, secondaries: Sequence[int]) -> None:
+        """Move the secondaries' threads into the primary; they stay behind closed, with a note that says so."""
+        moved: list[Json] = []
+
+        def close(record: Json) -> None:
+            moved.extend(record["conversations"])
+            self.restate(record, 5)
+            note = f"This ticket is closed and merged into ticket {primary}"
+            body = f"<div>{note}</div>"
+            number, user = self._conversation_id(), record["responder_id"]
+            record["conversations"] = [
+                shape.conversation(number, record["id"], record["updated_at"], body, note, private=True, user_id=user)
+            ]
+
+        def gather(record: Json) -> None:
+            whole = [*record["conversations"], *({**one, "ticket_id": primary} for one in moved)]
+            record["conversations"] = sorted(whole, key=lambda one: (one["created_at"], one["id"]))
+
+        self.clock.advance(1)
+        for number in secondaries:
+            self.change(number, close)
+        self.change(primary, gather)
+
     def create(self, records: Iterable[Json]) -> list[int]:
         """Let new tickets come in, now; they get the next ids."""
         created: list[int] = []
@@ -286,10 +328,13 @@ class World:
             self.clock.advance(1)
             self._next_ticket += 1
             record["id"] = self._next_ticket
-            record["created_at"] = record["updated_at"] = self.clock.stamp()
+            record["created_at"] = record["updated_at"] = now = self.clock.stamp()
+            record["due_by"] = corpus.stamp(self.clock.now() + timedelta(days=2))
+            done = record["status"] in (4, 5)
+            record["stats"] = shape.stats(status_updated_at=now, resolved_at=now if done else None)
             for conversation in record["conversations"]:
                 conversation |= {"ticket_id": record["id"], "id": self._conversation_id()}
-                conversation |= {"created_at": record["created_at"], "updated_at": record["created_at"]}
+                conversation |= {"created_at": now, "updated_at": now}
             ticket = Ticket(record)
             self.tickets[ticket.id] = ticket
             self.shelves["live"].add(ticket)
@@ -312,7 +357,9 @@ class World:
         churn = self.churn
         left = churn.count if churn.limit is None else min(churn.count, churn.limit - len(churn.taken))
         taken = set(churn.taken)
-        able = [one for one in churn.given if one not in taken and one in self.tickets and self.tickets[one].place == "live"]
+        able = [
+            one for one in churn.given if one not in taken and one in self.tickets and self.tickets[one].place == "live"
+        ]
         victims = random.Random(churn.seed + churn.requests).sample(able, min(left, len(able)))
         churn.taken.extend(victims)
         return victims
