@@ -33,4 +33,4 @@ format: install ## put the code into shape
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--no-header --python-version 3.11 --output-file requirements.lock
+		--no-header --no-annotate --no-strip-extras --python-version 3.11 --output-file requirements.lock
