@@ -27,7 +27,10 @@ from domain.errors import SourceRefused, SourceUnavailable
 from resources.rate_budget import RateBudget
 
 #: Tries for a request that is answered, but wrongly; after them the document is at fault more likely than the moment.
-TRIES = 6
+#: Fewer while the source has never answered well.
+TRIES, FIRST_TRIES = 6, 3
+#: Requests in a row given up so, after which no document is at fault but the source.
+ALL_BAD = 20
 #: Seconds that a source may be out of reach before a walk ends; shorter while it has never answered at all.
 OUTAGE, FIRST_OUTAGE = 120.0, 4.0
 #: Seconds that a request may wait in all for a rate limit.
@@ -43,9 +46,17 @@ class HttpRefused(SourceRefused):
         super().__init__(title, detail, remedy)
         self.status = status
 
+    @property
+    def foreign(self) -> bool:
+        """Whether the address may be no API at all."""
+        return self.status == 404
+
 
 class BadAnswer(SourceUnavailable):
-    """The source is there, and answered every try with a failure of its own or not with the JSON that was asked for."""
+    """The source is there, and answered every try with a failure of its own, or not with the JSON that was asked for.
+    ``foreign``: with a web page or the way to one, as what is no API does."""
+
+    foreign = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +72,17 @@ class Answer:
 class _Passing(Exception):
     """A failure that may not come again. ``wait`` is what the server asked for, in seconds."""
 
-    def __init__(self, what: str, *, answered: bool = True, limited: bool = False, wait: float | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        answered: bool = True,
+        foreign: bool = False,
+        limited: bool = False,
+        wait: float | None = None,
+    ) -> None:
         super().__init__(what)
-        self.answered, self.limited, self.wait = answered, limited, wait
+        self.answered, self.foreign, self.limited, self.wait = answered, foreign, limited, wait
 
 
 def basic(user: str, password: str) -> str:
@@ -93,6 +112,7 @@ class Http:
         self.wake = threading.Event()
         self._on_send, self._timeout = on_send, timeout
         self._heard = False
+        self._bad_in_a_row = 0
         self._session = _session(base, authorization, connections)
 
     def get(
@@ -108,7 +128,7 @@ class Http:
 
         Raises ``HttpRefused``, ``BadAnswer``, or ``SourceUnavailable`` when the source is out of reach.
         """
-        patience = _Patience(OUTAGE if self._heard else FIRST_OUTAGE, longest_wait)
+        patience = _Patience(self._heard, longest_wait)
         tries = Retrying(
             retry=retry_if_exception_type(_Passing),
             stop=patience.is_over,
@@ -117,15 +137,23 @@ class Http:
             reraise=True,
         )
         try:
-            return tries(self._once, path, params, shape, cost)
+            answer = tries(self._once, path, params, shape, cost)
         except _Passing as last:
-            kind, fault = (BadAnswer, "fails") if last.answered else (SourceUnavailable, "cannot be reached")
-            count = tries.statistics["attempt_number"]
-            raise kind(
-                f"{self.name} {fault}.",
-                f"{self.base}{path}: {last} ({count} {'try' if count == 1 else 'tries'}).",
-                "Nothing is lost; a later run goes on from here.",
-            ) from last
+            raise self._given_up(path, last, tries.statistics["attempt_number"]) from last
+        self._heard, self._bad_in_a_row = True, 0
+        return answer
+
+    def _given_up(self, path: str, last: _Passing, tries: int) -> SourceUnavailable:
+        detail = f"{self.base}{path}: {last} ({tries} {'try' if tries == 1 else 'tries'})."
+        remedy = "Nothing is lost; a later run goes on from here."
+        if not last.answered:
+            return SourceUnavailable(f"{self.name} cannot be reached.", detail, remedy)
+        self._bad_in_a_row += 1
+        if last.limited or self._bad_in_a_row >= ALL_BAD:
+            return SourceUnavailable(f"{self.name} fails.", detail, remedy)
+        bad = BadAnswer(f"{self.name} fails.", detail, remedy)
+        bad.foreign = last.foreign
+        return bad
 
     def _once(self, path: str, params: Mapping[str, str | int] | None, shape: type, cost: float) -> Answer:
         self.budget.take(cost, self._sleep)
@@ -138,7 +166,6 @@ class Http:
             raise _Passing(_said(error), answered=False) from error
         finally:
             self.budget.done(cost, headers)
-        self._heard = True
         return self._read(response, path, shape)
 
     def _read(self, response: requests.Response, path: str, shape: type) -> Answer:
@@ -152,14 +179,12 @@ class Http:
         if status >= 400:
             raise self._refused(response, path)
         if status >= 300:
-            raise _Passing(f"it sends us elsewhere ({status})")
-        if status == 204:
-            value = shape()
-        else:
-            value = _json(response.content)
-            if not isinstance(value, shape):
-                raise _Passing(_not_json(response))
-        return Answer(value, "next" in response.links if "Link" in response.headers else False, _date(response))
+            raise _Passing(f"it sends us elsewhere ({status})", foreign=True)
+        value = shape() if status == 204 else _json(response.content)
+        if not isinstance(value, shape):
+            is_page = response.content.lstrip()[:1] == b"<"
+            raise _Passing("it answered with a web page" if is_page else "its answer is broken", foreign=is_page)
+        return Answer(value, "next" in response.links, _date(response))
 
     def _refused(self, response: requests.Response, path: str) -> HttpRefused:
         status, where = response.status_code, f"{self.base}{path} answered {response.status_code}"
@@ -182,8 +207,9 @@ class Http:
 class _Patience:
     """When to give one request up: answered failures by their number, an outage by its length, a rate limit by its wait."""
 
-    def __init__(self, outage: float, longest_wait: float) -> None:
-        self._outage, self._longest_wait, self._answered = outage, longest_wait, 0
+    def __init__(self, heard: bool, longest_wait: float) -> None:
+        self._outage, self._tries = (OUTAGE, TRIES) if heard else (FIRST_OUTAGE, FIRST_TRIES)
+        self._longest_wait, self._answered = longest_wait, 0
 
     def is_over(self, state: RetryCallState) -> bool:
         failure, passed = _failure(state), state.seconds_since_start or 0.0
@@ -191,7 +217,7 @@ class _Patience:
             return passed + (failure.wait or 0.0) > self._longest_wait
         if failure.answered:
             self._answered += 1
-            return self._answered >= TRIES or passed + (failure.wait or 0.0) > self._longest_wait
+            return self._answered >= self._tries or passed + (failure.wait or 0.0) > self._longest_wait
         return passed > self._outage
 
 
@@ -231,12 +257,6 @@ def _json(body: bytes) -> Any:
         return json.loads(body.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
         return None
-
-
-def _not_json(response: requests.Response) -> str:
-    if response.content.lstrip()[:1] == b"<":
-        return "it answered with a web page"
-    return "it answered with something else than the JSON that was asked for"
 
 
 def _retry_after(response: requests.Response) -> float | None:

@@ -36,7 +36,7 @@ class RateBudget:
         self._paused_until = 0.0
 
     def take(self, cost: float, sleep: Sleep = time.sleep) -> None:
-        """Wait until a request that costs ``cost`` credits may be sent; ``done`` must follow. What ``sleep`` raises passes."""
+        """Wait until a request of so many credits may be sent; ``done`` must follow. What ``sleep`` raises passes."""
         while True:
             with self._lock:
                 wait = self._wait(cost)
