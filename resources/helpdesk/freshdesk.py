@@ -8,7 +8,8 @@ Does not belong here: what the fields mean (``freshdesk_ticket``), sending and r
 page is ever read, from ``updated_since`` = the last row seen, in order of ``updated_at``: what changes moves to the
 end, where the walk is still to come. A whole page that shares one second (a *tie*) is the exception: it is paged, and
 swept again until two sweeps agree, which proves that nothing had shifted in the first.
-Deleted and spam tickets are in no list but their own; those are walked the same way, after the live one.
+Deleted and spam tickets are in no list but their own; those are walked the same way, after the live one. Whether a
+deletion moves ``updated_at`` is not documented, so what lies there is read again from its beginning, in turns.
 """
 
 import logging
@@ -17,8 +18,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -44,12 +46,15 @@ LIST_COST, VIEW_COST = 7, 2
 EPOCH = "1970-01-01T00:00:00Z"
 #: A list may show a ticket a little after its time, so a walk that reached the present begins this much earlier next time.
 LAG = timedelta(minutes=1)
+#: Pages of deleted (spam) tickets read again each time; Freshdesk empties both after 30 days, so most accounts have fewer.
+TRASH_PAGES = 10
 
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
 Row = Json
 Place = Literal["live", "deleted", "spam"]
-PLACES: tuple[Place, ...] = ("live", "deleted", "spam")
+Trash = Literal["deleted", "spam"]
+TRASH: tuple[Trash, ...] = ("deleted", "spam")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +69,14 @@ Outcome = Document | Unreadable | _Gone | None
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """What one list answer brought. ``since`` is where the walk of this place stands once the ``steps`` are done;
-    ``news`` tells whether any of them differs from what is stored."""
+    """What one list answer brought. ``since`` is where the walk stands once the ``steps`` are done; ``news`` tells whether
+    any of them differs from what is stored; ``is_last``: the list ends here. ``stands`` go into the cursor."""
 
-    place: Place
     steps: list[Step]
     since: str
     news: bool
+    is_last: bool
+    stands: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(slots=True)
@@ -179,7 +185,7 @@ class Freshdesk:
 
     def pages(self, cursor: Json | None, known: Known) -> Iterator[Page]:
         """Live tickets by time of change, then the deleted ones, then spam. The cursor says where each list stands."""
-        stands: dict[str, str] = dict(cursor or dict.fromkeys(PLACES, self._since))
+        stands: dict[str, str] = dict(cursor or {})
         pool = ThreadPoolExecutor(self._workers, "freshdesk")
         chunk = _Chunk()
         try:
@@ -190,7 +196,7 @@ class Freshdesk:
                         chunk = _Chunk()
                     chunk.add(*step)
                 else:
-                    stands[step.place] = step.since
+                    stands |= step.stands
                     yield chunk.page(stands)
                     chunk = _Chunk()
         finally:
@@ -202,10 +208,29 @@ class Freshdesk:
 
     def _steps(self, start: Mapping[str, str], known: Known) -> Iterator[Step | _Listed]:
         """The walk ticket by ticket, and after those of each list answer the answer itself."""
-        for place in PLACES:
-            for listed in self._walk(place, start[place], known):
-                yield from listed.steps
-                yield listed
+        lists = [self._live(start, known), *(self._trash(place, start, known) for place in TRASH)]
+        for listed in chain.from_iterable(lists):
+            yield from listed.steps
+            yield listed
+
+    def _live(self, start: Mapping[str, str], known: Known) -> Iterator[_Listed]:
+        for listed in self._walk("live", start.get("live", self._since), known):
+            yield replace(listed, stands={"live": listed.since})
+
+    def _trash(self, place: Trash, start: Mapping[str, str], known: Known) -> Iterator[_Listed]:
+        """Some pages again, from where the last night stopped; and where those do not reach the end, what is new there."""
+        again = f"{place} again"
+        since = begun = start.get(again, self._since)
+        for number, listed in enumerate(self._walk(place, begun, known), 1):
+            since = listed.since
+            if listed.is_last:
+                yield replace(listed, stands={again: self._since, place: since})
+                return
+            yield replace(listed, stands={again: since})
+            if number >= TRASH_PAGES and since > begun:
+                break
+        for listed in self._walk(place, max(since, start.get(place, self._since)), known):
+            yield replace(listed, stands={place: listed.since})
 
     def _in_order(
         self, pool: ThreadPoolExecutor, steps: Iterable[Step | _Listed]
@@ -234,7 +259,7 @@ class Freshdesk:
                 raise SourceUnavailable("Freshdesk fails.", f"Its list of {place} tickets is not in order of time.")
             newest = last if rows else newest
             if not answer.more:
-                yield _listed(place, fresh, _next_start(newest, answer.date), known)
+                yield _listed(place, fresh, _next_start(newest, answer.date), known, is_last=True)
                 return
             if last > since:
                 yield _listed(place, fresh, last, known)
@@ -415,16 +440,16 @@ class Freshdesk:
             self.requests += 1
 
 
-def _listed(place: Place, rows: list[Row], since: str, known: Known) -> _Listed:
+def _listed(place: Place, rows: list[Row], since: str, known: Known, *, is_last: bool = False) -> _Listed:
     ids = [str(row["id"]) for row in rows]
     stored = known(ids)
     if place != "live":
-        return _Listed(place, [(doc_id, _Gone()) for doc_id in ids], since, bool(stored))
+        return _Listed([(doc_id, _Gone()) for doc_id in ids], since, bool(stored), is_last)
     steps: list[Step] = [
         (doc_id, None if stored.get(doc_id) == row["updated_at"] else row)
         for doc_id, row in zip(ids, rows, strict=True)
     ]
-    return _Listed(place, steps, since, any(row for _, row in steps))
+    return _Listed(steps, since, any(row for _, row in steps), is_last)
 
 
 def _settled(step: "tuple[str, Future[Outcome] | _Gone | None] | _Listed") -> tuple[str, Outcome] | _Listed:
