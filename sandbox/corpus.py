@@ -25,14 +25,21 @@ from sandbox.shape import Json
 COMPANIES = Path(__file__).parent / "companies"
 #: The sandbox's present: nothing in a world is later, until somebody changes the world.
 PRESENT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
-#: The oldest ticket is this old.
-HISTORY = timedelta(days=240)
+#: The oldest tickets are this old; the day is a Monday, as PRESENT is.
+HISTORY = timedelta(weeks=34)
 
 _HANGUL = re.compile("[가-힣]")
 _FREE_MAIL = {"gmail.com", "naver.com", "daum.net", "hanmail.net", "outlook.com", "hotmail.com", "yahoo.com"}
 _AGENTS = {
-    "ko": ("정하늘", "윤가람", "서지우", "한도윤", "오세진"),
-    "en": ("Priya Raman", "Tom Hollis", "Ana Duarte", "Wes Okafor", "Mina Sato"),
+    "ko": ("정하늘", "한지우", "이준호", "최유진", "박소윤", "오민석"),
+    "en": (
+        "Priya Raman",
+        "Marisol Etxeberria",
+        "Keiko Aramaki",
+        "Tomas Lindqvist",
+        "Owen Fairbanks",
+        "Jonas Eberhardt",
+    ),
 }
 
 
@@ -114,10 +121,7 @@ def expand(name: str, written: list[Json]) -> Helpdesk:
         helpdesk.products.append(shape.product(shape.FIRST_PRODUCT + len(helpdesk.products), product, since))
     ordered = _in_order(written)
     author = _Author(helpdesk)
-    helpdesk.tickets = [
-        author.ticket(number, thread, _created(number, len(ordered), thread["key"]))
-        for number, thread in enumerate(ordered, start=1)
-    ]
+    helpdesk.tickets = [author.ticket(number, thread, len(ordered)) for number, thread in enumerate(ordered, start=1)]
     helpdesk.stories = {
         thread["key"]: Story(number, thread["problem"], thread.get("near_duplicate_of"))
         for number, thread in enumerate(ordered, start=1)
@@ -153,9 +157,31 @@ def stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _created(number: int, total: int, key: str) -> datetime:
-    step = (HISTORY - timedelta(hours=3)) / total
-    return PRESENT - HISTORY + step * (number - 1) + step * (draw(key, "created", 1000) / 1000)
+class WorkingTime:
+    """Time at work, in minutes since the beginning of the history: Monday to Friday, 08:30 to 18:30 local time."""
+
+    _DAY = 600
+
+    def __init__(self, language: str) -> None:
+        present = PRESENT.astimezone(mail.ZONES[language])
+        self._first = (present - HISTORY).replace(hour=8, minute=30, second=0)
+        self.present: float = HISTORY.days // 7 * 5 * self._DAY + (present - HISTORY - self._first).total_seconds() / 60
+
+    def moment(self, minutes: float) -> datetime:
+        days, minute = divmod(minutes, self._DAY)
+        weeks, weekday = divmod(int(days), 5)
+        local = self._first + timedelta(weeks=weeks, days=weekday, minutes=minute)
+        return local.astimezone(UTC).replace(microsecond=0)
+
+    def created(self, number: int, total: int, key: str) -> float:
+        """When the ``number``-th of ``total`` tickets came in: evenly spread, a little shaken."""
+        return (number - 1 + draw(key, "created", 1000) / 1000) / total * (self.present - 30)
+
+    def messages(self, key: str, created: float, count: int) -> list[float]:
+        """When each message was sent: minutes to hours apart, all before the present."""
+        gaps = [5 + draw(f"{key}/{number}", "gap", 300) for number in range(count)]
+        scale = min(1.0, (self.present - created) * 0.9 / max(sum(gaps), 1))
+        return [created + scale * sum(gaps[: number + 1]) for number in range(count)]
 
 
 class _Author:
@@ -166,16 +192,20 @@ class _Author:
         self.contacts: dict[str, Json] = {}
         self.companies: dict[str, Json] = {}
         self.products = {product["name"]: product["id"] for product in helpdesk.products}
+        self.time = WorkingTime(helpdesk.language)
         self.support = f"support@{helpdesk.name}.example.com"
         self.conversation_ids = count(shape.FIRST_CONVERSATION)
         self.attachment_ids = count(shape.FIRST_ATTACHMENT)
 
-    def ticket(self, ticket_id: int, thread: Json, created: datetime) -> Json:
-        key, created_at = thread["key"], stamp(created)
+    def ticket(self, ticket_id: int, thread: Json, total: int) -> Json:
+        key = thread["key"]
+        start = self.time.created(ticket_id, total, key)
+        times = [self.time.moment(one) for one in self.time.messages(key, start, len(thread["messages"]))]
+        created = self.time.moment(start)
+        created_at = stamp(created)
         customer = self._contact(thread["requester"], created_at)
-        agent = self.helpdesk.agents[draw(key, "agent", len(self.helpdesk.agents))]
+        agent = self._agent(thread)
         source = shape.SOURCES[thread["channel"]]
-        times = _times(key, created, len(thread["messages"]))
         program = self._program(thread)
         attached = self._attachments(thread, created_at)
         pictures = program != "plain" and any(file["content_type"].startswith("image/") for file in attached)
@@ -219,6 +249,13 @@ class _Author:
         _live_through(record, thread, created, times)
         return record
 
+    def _agent(self, thread: Json) -> Json:
+        """Who answers: the agent who signs in the thread, else one drawn by its key."""
+        agents = self.helpdesk.agents
+        signed = " ".join(one.get("signature", "") for one in thread["messages"] if one["author"] == "agent")
+        signing = [one for one in agents if one["contact"]["name"].split()[0] in signed]
+        return signing[0] if signing else agents[draw(thread["key"], "agent", len(agents))]
+
     def _program(self, thread: Json) -> mail.Program:
         """What the customer writes with, by channel, ``form`` and key."""
         form = thread.get("form")
@@ -253,7 +290,7 @@ class _Author:
             message["text"],
             signature=message.get("signature", ""),
             answers=answers if quoted else None,
-            to=self.support if incoming else customer["email"],
+            to=customer["email"] if answers.address == self.support else self.support,
             subject=thread["subject"],
         )
         reply = not incoming and not private
@@ -319,19 +356,6 @@ class _Author:
     def _company_of(self, customer: Json) -> Json | None:
         company = next((one for one in self.companies.values() if one["id"] == customer["company_id"]), None)
         return company and {"id": company["id"], "name": company["name"]}
-
-
-def _times(key: str, created: datetime, messages: int) -> list[datetime]:
-    """When each message was sent: minutes to hours apart, all before the present."""
-    gaps = [timedelta(minutes=4 + draw(f"{key}/{number}", "gap", 60 * 14)) for number in range(messages)]
-    allowed = (PRESENT - created) * 0.9
-    needed = sum(gaps, timedelta())
-    scale = min(1.0, allowed / needed) if needed else 1.0
-    moments, moment = [], created
-    for gap in gaps:
-        moment += max(gap * scale, timedelta(seconds=1))
-        moments.append(moment.replace(microsecond=0))
-    return moments
 
 
 def _live_through(record: Json, thread: Json, created: datetime, times: list[datetime]) -> None:

@@ -20,7 +20,8 @@ _FONT = (
     "font-family:-apple-system, BlinkMacSystemFont, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif; font-size:14px"
 )
 _URL = re.compile(r"https?://[^\s<>()\"']+[^\s<>()\"'.,;:!?]")
-_ZONES = {"ko": timezone(timedelta(hours=9)), "en": UTC}
+#: Where the people of a language are.
+ZONES = {"ko": timezone(timedelta(hours=9)), "en": UTC}
 _DAYS_KO = "월화수목금토일"
 
 
@@ -81,9 +82,16 @@ def collapse(text: str) -> str:
 
 
 def _line(line: str) -> str:
-    return _URL.sub(
-        lambda found: f'<a href="{found[0]}" rel="noreferrer">{found[0]}</a>', html.escape(line, quote=False)
-    )
+    """A line as HTML, its addresses as links."""
+    html_parts, end = [], 0
+    for found in _URL.finditer(line):
+        url = html.escape(found[0])
+        html_parts += [
+            html.escape(line[end : found.start()], quote=False),
+            f'<a href="{url}" rel="noreferrer">{url}</a>',
+        ]
+        end = found.end()
+    return "".join([*html_parts, html.escape(line[end:], quote=False)])
 
 
 def _wrap(program: Program, body: str) -> str:
@@ -92,7 +100,7 @@ def _wrap(program: Program, body: str) -> str:
     if program == "gmail":
         return f'<div dir="ltr">{body}</div>'
     if program == "outlook":
-        return f'<div lang="EN-US"><div class="WordSection1">{body}</div></div>'
+        return f'<div class="WordSection1">{body}</div>'
     return f"<div>{body}</div>"
 
 
@@ -114,7 +122,7 @@ def _signature(program: Program, signature: str) -> tuple[str, str]:
 
 
 def _quote(program: Program, language: str, mail: Mail, to: str, subject: str) -> tuple[str, str]:
-    when = datetime.fromisoformat(mail.sent_at).astimezone(_ZONES[language])
+    when = datetime.fromisoformat(mail.sent_at).astimezone(ZONES[language])
     if program == "outlook":
         return _outlook_quote(language, mail, when, to, subject)
     if program == "original":

@@ -6,6 +6,7 @@ Imports that take time happen in the functions, so that a command line can name 
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sandbox.freshdesk import Account
 
 HOST = "127.0.0.1"
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def accounts(
@@ -50,6 +52,10 @@ def accounts(
         raise ValueError(f"no plan {plan!r}; there are {', '.join(PLANS)}")
     if companies is None:
         companies = () if files or generated else corpus.names()
+    named = [*companies, *(files or {}), *(generated or {})]
+    for name in named:
+        if not _NAME.fullmatch(name) or named.count(name) > 1:
+            raise ValueError(f"account {name!r}: a name has letters, digits, '-' or '_', and is used once")
     sources: dict[str, Callable[[], corpus.Helpdesk]] = {name: partial(corpus.load, name) for name in companies}
     sources |= {name: partial(generate.from_file, name, path, all_status) for name, path in (files or {}).items()}
     sources |= {name: partial(generate.helpdesk, name, count) for name, count in (generated or {}).items()}
@@ -244,18 +250,18 @@ def _arguments(
 _READY = f"sandbox ready on http://{HOST}:"
 
 
-def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in given]
-    for name, _, value in pairs:
-        if not (name and value):
-            raise ValueError(f"{option} takes NAME=VALUE, not {name!r}")
-    return {name: value for name, _, value in pairs}
+def _pairs(given: Sequence[str], option: str, form: str) -> dict[str, str]:
+    pairs = [(name, value) for name, _, value in (pair.partition("=") for pair in given)]
+    for pair, (name, value) in zip(given, pairs, strict=True):
+        if not (name and value) or (form == "NAME=COUNT" and not value.isdecimal()):
+            raise ValueError(f"{option} takes {form}, not {pair!r}")
+    return dict(pairs)
 
 
 def command(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 8500,
     company: Annotated[
-        list[str] | None, typer.Option(help="A sample company; repeat for more. All, by default.")
+        list[str] | None, typer.Option(metavar="NAME", help="A sample company; repeat for more. All, by default.")
     ] = None,
     account: Annotated[
         list[str] | None,
@@ -268,9 +274,11 @@ def command(
         typer.Option(metavar="NAME=COUNT", help="Make up COUNT tickets and serve them as account NAME."),
     ] = None,
     all_status: Annotated[
-        str | None, typer.Option(help="Give every ticket of the files this status, e.g. closed.")
+        str | None, typer.Option(metavar="STATUS", help="Give every ticket of the files this status, e.g. closed.")
     ] = None,
-    plan: Annotated[str, typer.Option(help="Rate limit: none, free, growth, pro or enterprise.")] = "none",
+    plan: Annotated[
+        str, typer.Option(metavar="NAME", help="Rate limit: none, free, growth, pro or enterprise.")
+    ] = "none",
     minute_seconds: Annotated[float, typer.Option(help="How long a minute of the rate limit lasts.")] = 60.0,
     page_cap: Annotated[int, typer.Option(help="Pages of tickets that can be listed before 400.")] = 300,
 ) -> None:
@@ -281,8 +289,8 @@ def command(
     try:
         served = accounts(
             company,
-            {name: Path(path) for name, path in _pairs(account or [], "--account").items()},
-            {name: int(count) for name, count in _pairs(generate or [], "--generate").items()},
+            {name: Path(path) for name, path in _pairs(account or [], "--account", "NAME=FILE").items()},
+            {name: int(count) for name, count in _pairs(generate or [], "--generate", "NAME=COUNT").items()},
             all_status=all_status,
             plan=plan,
             minute_seconds=minute_seconds,
