@@ -4,6 +4,7 @@ Belongs here: statements about tables and index that must hold after a sync. Doe
 or tests of the code.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,9 @@ from domain.stage import TABLES
 from resources.company_run import CompanyRun
 from resources.vector_index.base import Filters
 from resources.vector_index.edge import EdgeReader
+
+# Checks by partition are "in preview" in this pinned version; people who run commands cannot act on that.
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 Run = dg.ResourceParam[CompanyRun]
 

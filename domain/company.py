@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NewType
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import TypeAdapter, ValidationError
-
 from domain.errors import InputError
 
 CompanyId = NewType("CompanyId", str)
@@ -88,6 +86,8 @@ def _time_zone(text: str) -> str:
 
 
 def _mapping(text: str) -> dict[str, str]:
+    from pydantic import TypeAdapter, ValidationError  # slow to import, and rarely needed
+
     try:
         return TypeAdapter(dict[str, str]).validate_json(text)
     except ValidationError:

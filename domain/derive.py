@@ -215,10 +215,10 @@ class _Run:
                 yield source_hash, Failed("no result came back for this document")
 
     def _paid(self, source_hash: str, doc_id: str, made: Made) -> None:
-        self.report.calls += 1
-        self.report.tokens += made.tokens
-        self.report.cost += made.cost
         if self.stage.keep:
+            self.report.calls += 1
+            self.report.tokens += made.tokens
+            self.report.cost += made.cost
             self.store.keep_paid(self.stage.made_by, [(source_hash, doc_id, made)], self.run_id, self.now)
 
     def _commit(self, outcome: _Outcome, doc_ids: Sequence[str], cursor: Cursor | None) -> None:

@@ -134,7 +134,8 @@ class QueueEntry:
 
 @dataclass(slots=True)
 class Report:
-    """What a stage did in one run: numbers of documents (``seconds`` apart), and what was paid.
+    """What a stage did in one run: numbers of documents (``seconds`` apart), and what was paid for
+    (``calls``: results that are kept).
 
     ``read`` were looked at; of them ``changed`` have new content, ``skipped`` are as they were, ``removed`` left the
     table, ``failed`` wait in the queue. ``notes`` are for people; ``sample`` holds some ids that changed.

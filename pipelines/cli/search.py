@@ -161,9 +161,8 @@ def show_answer(answer: "Answer", as_json: bool) -> None:
     if not answer.hits:
         out.print("Nothing like it was solved here yet.")
     for place, hit in enumerate(answer.hits, start=1):
-        out.print(
-            f"[bold]{place}. {escape(hit.title)}[/]  [dim]#{hit.doc_id} {hit.status} {hit.updated_at[:10]} score {hit.score:.2f}[/]"
-        )
+        facts = f"#{hit.doc_id} {hit.status} {hit.updated_at[:10]} score {hit.score:.2f}"
+        out.print(f"[bold]{place}. {escape(hit.title)}[/]  [dim]{escape(facts)}[/]")
         summary = hit.summary or {}
         for name in ("problem", "cause", "solution", "result"):
             if summary.get(name):

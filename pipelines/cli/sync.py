@@ -81,7 +81,7 @@ def show_outcome(outcome: "SyncOutcome") -> None:
     paid = outcome.paid
     out.print(
         f"{state}: {outcome.company} in {outcome.seconds} s, {outcome.requests} requests, "
-        f"{paid['calls']} texts embedded or summarised, {paid['cost']:.2f} US$."
+        f"{paid['calls']} texts embedded, {paid['cost']:.2f} US$ paid."
     )
     failed = sum(counts["failed"] for counts in outcome.assets.values())
     if failed:

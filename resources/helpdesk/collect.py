@@ -10,11 +10,12 @@ from time import perf_counter
 
 from domain.derive import due_again
 from domain.errors import CasebookError, DocumentError, SourceError
-from domain.stage import CompanyStore, Put, Report, Transaction
+from domain.stage import CompanyStore, Put, Report
 from resources.helpdesk.base import Document, Helpdesk, Json, Page
 
 TABLE = "raw_tickets"
 _CURSOR = "raw_tickets cursor"
+_GONE = "raw_tickets gone"
 _GONE_SHARE, _GONE_COUNT = 0.05, 50
 
 
@@ -67,29 +68,25 @@ class Collection:
     def _walk(self, walk: Walk) -> None:
         cursor = self._cursor() if not walk.full else None
         seen: set[str] = set()
-        gone: list[str] = []
-        held_back: Json | None = None
+        gone = set[str](self.store.state(_GONE) or ())
         for page in self.helpdesk.pages(cursor, self._known):
             seen.update(page.seen)
-            gone += page.gone
+            gone -= set(page.seen)  # it is back
+            gone |= self._live(page.gone)
             if page.walked_all:
-                gone += self._missing(seen)
-            # The cursor must not pass a deletion that has not been made: it waits for all of them together.
-            held_back = page.cursor if gone else None
-            self._commit(page, None if gone else page.cursor)
+                gone |= self._missing(seen)
+            self._commit(page, gone)
             self.progress(self.report)
         if gone:
-            self._delete(gone, held_back, walk.accept_deletions)
+            self._delete(sorted(gone), walk.accept_deletions)
 
     def _cursor(self) -> Json | None:
         """Where the last walk stood; None when the adapter or its options are others than then (R5)."""
         kept = self.store.state(_CURSOR)
         return kept["cursor"] if kept and kept["made_by"] == self.helpdesk.made_by else None
 
-    def _save_cursor(self, write: Transaction, cursor: Json) -> None:
-        kept = {"made_by": self.helpdesk.made_by, "cursor": cursor}
-        if self.store.state(_CURSOR) != kept:
-            write.save_state(_CURSOR, kept)
+    def _live(self, doc_ids: Sequence[str]) -> set[str]:
+        return {doc_id for doc_id, head in self.store.heads(TABLE, doc_ids).items() if not head.deleted}
 
     def _known(self, doc_ids: Sequence[str]) -> dict[str, str]:
         return {
@@ -98,34 +95,32 @@ class Collection:
             if not head.deleted and head.source_hash and head.made_by == self.helpdesk.made_by
         }
 
-    def _missing(self, seen: set[str]) -> list[str]:
+    def _missing(self, seen: set[str]) -> set[str]:
         """Live documents that a whole walk did not show. Where absence proves nothing (Freshdesk's lists leave out what is
         archived), each is asked for."""
-        missing = sorted(self.store.ids(TABLE) - seen)
+        missing = self.store.ids(TABLE) - seen
         if self.helpdesk.absent_is_gone:
             return missing
-        return [doc_id for doc_id in missing if self.helpdesk.one(doc_id) is None]
+        return {doc_id for doc_id in sorted(missing) if self.helpdesk.one(doc_id) is None}
 
-    def _commit(self, page: Page, cursor: Json | None) -> None:
+    def _commit(self, page: Page, gone: set[str]) -> None:
+        """A page with its cursor. What is gone only waits with it, so that all deletions of a walk are weighed together."""
         fresh = self._fresh(page.documents)
         failures = {bad.doc_id: bad.reason for bad in page.unreadable}
         waiting = self.store.queued(TABLE, [*page.seen, *failures])
         settled = [doc.doc_id for doc in page.documents if doc.doc_id in waiting]
+        kept = {_CURSOR: {"made_by": self.helpdesk.made_by, "cursor": page.cursor}, _GONE: sorted(gone)}
+        moved_on = {name: value for name, value in kept.items() if (self.store.state(name) or []) != value}
         moved = 0
-        if (
-            fresh
-            or failures
-            or settled
-            or (cursor and self.store.state(_CURSOR) != {"made_by": self.helpdesk.made_by, "cursor": cursor})
-        ):
+        if fresh or failures or settled or moved_on:
             with self.store.begin(self.run_id, self.now) as write:
                 moved = write.upsert(TABLE, [self._put(document) for document in fresh])
                 write.fail(
                     TABLE, failures, {doc_id: due_again(self.now, waiting.get(doc_id, 0)) for doc_id in failures}
                 )
                 write.settle(TABLE, settled)
-                if cursor:
-                    self._save_cursor(write, cursor)
+                for name, value in moved_on.items():
+                    write.save_state(name, value)
         self._count(len(page.seen) + len(failures), moved, fresh, failures)
 
     def _fresh(self, documents: Sequence[Document]) -> list[Document]:
@@ -180,21 +175,17 @@ class Collection:
         self.report.removed += removed
         self._count(1 - removed, moved, [document] if document and moved else [], [doc_id] if failure else [])
 
-    def _delete(self, gone: Sequence[str], cursor: Json | None, accepted: int) -> None:
-        live = [doc_id for doc_id, head in self.store.heads(TABLE, gone).items() if not head.deleted]
+    def _delete(self, gone: Sequence[str], accepted: int) -> None:
         limit = max(_GONE_COUNT, accepted, int(self.store.count(TABLE) * _GONE_SHARE))
-        if len(live) > limit:
+        if len(gone) > limit:
             raise CasebookError(
-                f"{len(live)} documents are gone at the source, more than the {limit} that are deleted without asking.",
+                f"{len(gone)} documents are gone at the source, more than the {limit} that are deleted without asking.",
                 "Nothing was deleted.",
-                f"If that is right, run 'casebook sync' with --accept-deletions {len(live)}.",
+                f"If that is right, run 'casebook sync' with --accept-deletions {len(gone)}.",
             )
-        waiting = self.store.queued(TABLE, gone)
-        if not live and not waiting and (cursor is None or cursor == self._cursor()):
-            return
         with self.store.begin(self.run_id, self.now) as write:
-            self.report.removed += write.delete(TABLE, live)
-            write.forget_paid(live)
-            write.settle(TABLE, waiting)
-            if cursor:
-                self._save_cursor(write, cursor)
+            self.report.removed += write.delete(TABLE, gone)
+            write.forget_paid(gone)
+            write.settle(TABLE, gone)
+            write.save_state(_GONE, [])
+        self.report.sample += list(gone)[: max(0, 10 - len(self.report.sample))]

@@ -46,7 +46,9 @@ class Paid:
 def stages(rules: Rules, paid: Paid, pause: Callable[[], None] = lambda: None) -> list[Stage]:
     """The four stages under these rules."""
 
-    def paying(made_by: str, answer: Callable[[Any], Made]) -> Callable[[Sequence[Any]], Iterator[tuple[int, Made | Failed]]]:
+    def paying(
+        made_by: str, answer: Callable[[Any], Made]
+    ) -> Callable[[Sequence[Any]], Iterator[tuple[int, Made | Failed]]]:
         def make(inputs: Sequence[Any]) -> Iterator[tuple[int, Made | Failed]]:
             for position in random.Random(len(inputs)).sample(range(len(inputs)), len(inputs)):
                 if inputs[position] in paid.refused:
@@ -124,7 +126,9 @@ def write_source(store: CompanyStore, source: dict[str, dict[str, str]]) -> set[
 def sync(store: CompanyStore, rules: Rules, paid: Paid, window: int = 1000, **options: Any) -> list[Report]:
     """One night's derivations."""
     pause = options.pop("pause", lambda: None)
-    return [derive(stage, store, run_id="run", now=NOW, window=window, **options) for stage in stages(rules, paid, pause)]
+    return [
+        derive(stage, store, run_id="run", now=NOW, window=window, **options) for stage in stages(rules, paid, pause)
+    ]
 
 
 def dump(store: CompanyStore) -> dict[str, dict[str, Any]]:
