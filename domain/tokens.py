@@ -50,6 +50,7 @@ _ENGLISH = """
     hi hello hey dear thanks thank please regards
 """
 _KOREAN = "하 되 있 없 않 같 주 보 알 알리 싶 어떻 어떻게 그렇 이렇 왜 좀 잘 더 또 다 안녕 궁금하 감사"
+_NOUN_TAGS = frozenset({"NNG", "NNP", "XPN", "SL"})
 _STOP_WORDS = frozenset(_ENGLISH.split())
 _STOP_MORPHEMES = frozenset(_KOREAN.split())
 
@@ -57,6 +58,8 @@ _STOP_MORPHEMES = frozenset(_KOREAN.split())
 class _Token(Protocol):
     form: str
     tag: str
+    start: int
+    len: int
 
 
 class _Analyzer(Protocol):
@@ -70,16 +73,18 @@ class _Morphemes:
         self._lock = threading.Lock()
         self._kiwi: _Analyzer | None = None
 
-    def of(self, line: str) -> list[str]:
+    def tokens(self, line: str) -> list[_Token]:
         with self._lock:
             if self._kiwi is None:
                 from kiwipiepy import Kiwi
 
                 self._kiwi = cast(_Analyzer, Kiwi(load_multi_dict=False, num_workers=1))
-            tokens = self._kiwi.tokenize(line)
+            return self._kiwi.tokenize(line)
+
+    def of(self, line: str) -> list[str]:
         return [
             token.form
-            for token in tokens
+            for token in self.tokens(line)
             if token.tag.partition("-")[0] in _CONTENT_TAGS and token.form not in _STOP_MORPHEMES
         ]
 
@@ -100,6 +105,25 @@ def terms(text: str) -> Counter[str]:
             found.update(_morphemes.of(line))
     found.update(_bigrams(folded))
     return found
+
+
+def korean_nouns(text: str) -> list[str]:
+    """Korean nouns as they are written, neighbours in one word joined ("자동" + "결재" + "선"), in the text's order.
+
+    A Latin part is kept where it touches a noun ("SSO인증"). Loads Kiwi as ``terms`` does.
+    """
+    found: list[str] = []
+    for line in _hangul_lines(text[:MAX_CHARS]):
+        start = end = 0
+        for token in _morphemes.tokens(line):
+            if token.tag not in _NOUN_TAGS:
+                continue
+            if token.start != end:
+                found.append(line[start:end])
+                start = token.start
+            end = token.start + token.len
+        found.append(line[start:end])
+    return [noun for noun in found if _HANGUL.search(noun)]
 
 
 def _words(text: str) -> Iterator[str]:
