@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import requests
@@ -23,7 +24,7 @@ import requests.utils
 import urllib3.exceptions
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from domain.errors import SourceRefused, SourceUnavailable
+from domain.errors import InputError, SourceRefused, SourceUnavailable
 from resources.rate_budget import RateBudget
 
 #: Tries for a request that is answered, but wrongly; after them the document is at fault more likely than the moment.
@@ -61,12 +62,19 @@ class BadAnswer(SourceUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``value`` is a list or a dict, as asked for; ``more`` is True when a ``Link`` names a next page;
-    ``date`` is the server's own clock in seconds since 1970."""
+    """``value`` is a list or a dict, as asked for; ``more`` is True when a ``Link`` names a next page."""
 
     value: Any
     more: bool
-    date: float
+    headers: Mapping[str, str]
+
+    @property
+    def date(self) -> float:
+        """The server's clock, in seconds since 1970; ours where it does not tell."""
+        try:
+            return parsedate_to_datetime(self.headers["Date"]).timestamp()
+        except (KeyError, ValueError, TypeError):
+            return time.time()
 
 
 class _Passing(Exception):
@@ -94,7 +102,8 @@ class Http:
     """A client of one API under ``base``. Threads may share it.
 
     ``name`` is what messages call the source. ``on_send`` is called once for every request sent, tries included.
-    ``wake`` is set by who wants all waiting to end: waits then raise ``SourceUnavailable``.
+    ``wake`` is set by who wants all waiting to end: waits then raise ``SourceUnavailable``. Raises ``InputError`` for a
+    ``base`` that is no address.
     """
 
     def __init__(
@@ -114,6 +123,11 @@ class Http:
         self._heard = False
         self._bad_in_a_row = 0
         self._session = _session(base, authorization, connections)
+        # Preparing a request costs as much as sending it, and all of ours are alike but for the address.
+        try:
+            self._request = self._session.prepare_request(requests.Request("GET", base))
+        except requests.RequestException:
+            raise InputError(f"{base!r} is not an address.", remedy="Say https:// and the host's name.") from None
 
     def get(
         self,
@@ -159,8 +173,10 @@ class Http:
         self.budget.take(cost, self._sleep)
         self._on_send()
         headers: Mapping[str, str] = {}
+        request = self._request.copy()
+        request.url = f"{self.base}{path}?{urlencode(params)}" if params else self.base + path
         try:
-            response = self._session.get(self.base + path, params=params, timeout=self._timeout, allow_redirects=False)
+            response = self._session.send(request, timeout=self._timeout, allow_redirects=False)
             headers = response.headers
         except requests.RequestException as error:
             raise _Passing(_said(error), answered=False) from error
@@ -184,7 +200,7 @@ class Http:
         if not isinstance(value, shape):
             is_page = response.content.lstrip()[:1] == b"<"
             raise _Passing("it answered with a web page" if is_page else "its answer is broken", foreign=is_page)
-        return Answer(value, "next" in response.links, _date(response))
+        return Answer(value, "next" in response.links, response.headers)
 
     def _refused(self, response: requests.Response, path: str) -> HttpRefused:
         status, where = response.status_code, f"{self.base}{path} answered {response.status_code}"
@@ -270,13 +286,6 @@ def _retry_after(response: requests.Response) -> float | None:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return None
-
-
-def _date(response: requests.Response) -> float:
-    try:
-        return parsedate_to_datetime(response.headers["Date"]).timestamp()
-    except (KeyError, ValueError, TypeError):
-        return time.time()
 
 
 def _reason(response: requests.Response) -> str:

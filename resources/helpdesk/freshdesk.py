@@ -345,7 +345,7 @@ class Freshdesk:
         answer = self._http.get("/tickets", params, shape=list, cost=LIST_COST if "include" in params else 1)
         if not all(_is_row(row) for row in answer.value):
             raise SourceUnavailable("Freshdesk fails.", "Its list holds a ticket without number or time of change.")
-        return Answer(answer.value, answer.more or len(answer.value) >= per_page, answer.date)
+        return Answer(answer.value, answer.more or len(answer.value) >= per_page, answer.headers)
 
     # -- one ticket ------------------------------------------------------------------------------------------------
 
