@@ -1,10 +1,48 @@
-"""The demo's own home: its companies never mix with yours."""
+"""The demo's own home and its sandbox: its companies never mix with yours."""
 
+import socket
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from domain.errors import InputError
 from resources.settings import REPOSITORY, Settings
 
+if TYPE_CHECKING:
+    from sandbox.serve import Sandbox
+
 COMPANIES = ("hanbit", "acme")
+USUAL_PORT = 8500
 
 
 def demo_settings() -> Settings:
     """Settings whose home is ``data/demo`` in the repository."""
     return Settings(home=REPOSITORY / "data" / "demo")
+
+
+def demo_sandbox(settings: Settings) -> "Sandbox":
+    """The sandbox of the demo: where its companies expect it, else on the usual port, else on a free one."""
+    from resources.companies import Companies
+    from sandbox.serve import Sandbox
+
+    expected = [urlsplit(company.endpoint).port for company in Companies(settings).list()]
+    port = next((port for port in (*expected, USUAL_PORT) if port and is_free(port)), 0)
+    return Sandbox(COMPANIES, port=port)
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on a port of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def refuse_taken(port: int) -> None:
+    """Raise ``InputError`` when something listens on a port of this machine already."""
+    if not is_free(port):
+        raise InputError(
+            f"port {port} is in use.", remedy="Stop what listens there, or choose another one with --port."
+        )

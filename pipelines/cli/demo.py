@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from rich.rule import Rule
 
-from domain.errors import InputError
 from pipelines.cli.output import out
 from pipelines.cli.search import show_answer
 from pipelines.cli.sync import show_outcome, watched
@@ -19,7 +18,6 @@ _QUESTIONS = {
     "hanbit": "OTP 인증번호가 안 맞다고 나오면서 로그인이 안 돼요",
     "acme": "thermostat keeps dropping off the wifi",
 }
-_PORT = 8500
 
 
 def demo() -> None:
@@ -28,11 +26,11 @@ def demo() -> None:
     Needs no key and no network; everything is written under data/demo. Takes about a minute.
     """
     started = perf_counter()
-    from pipelines.demo_home import COMPANIES, demo_settings
+    from pipelines.demo_home import COMPANIES, demo_sandbox, demo_settings
 
     settings = demo_settings()
     os.environ["CASEBOOK_HOME"] = str(settings.root)
-    with _sandbox() as sandbox:
+    with demo_sandbox(settings) as sandbox:
         from resources.companies import Companies
 
         registry = Companies(settings)
@@ -57,19 +55,6 @@ def demo() -> None:
         f"  CASEBOOK_HOME={settings.root} .venv/bin/casebook search acme 'refund for a double charge'\n"
         "  .venv/bin/casebook company add --help         your own helpdesk, or an export of it"
     )
-
-
-def _sandbox() -> "Sandbox":
-    """The sandbox on its usual port, so that 'casebook ui --demo' finds it there again; else on a free one."""
-    from pipelines.cli.ui import refuse_taken
-    from pipelines.demo_home import COMPANIES
-    from sandbox.serve import Sandbox
-
-    try:
-        refuse_taken(_PORT)
-    except InputError:
-        return Sandbox(COMPANIES)
-    return Sandbox(COMPANIES, port=_PORT)
 
 
 def _register(registry: "Companies", id: str, sandbox: "Sandbox") -> None:

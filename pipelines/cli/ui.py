@@ -2,14 +2,12 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from typing import Annotated
 
 import typer
 
-from domain.errors import InputError
 from pipelines.cli.output import out
 
 
@@ -18,7 +16,9 @@ def ui(
     demo: Annotated[bool, typer.Option("--demo", help="Show the demo's home instead of yours.")] = False,
 ) -> None:
     """Open the Dagster UI with its daemon, which starts the nightly syncs. Ctrl-C stops both."""
-    from pipelines.demo_home import demo_settings
+    from contextlib import nullcontext
+
+    from pipelines.demo_home import demo_sandbox, demo_settings, refuse_taken
     from pipelines.instance import prepare
     from resources.settings import REPOSITORY, Settings
 
@@ -39,7 +39,8 @@ def ui(
         str(port),
     ]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PYTHONPATH": str(REPOSITORY)}
-    with subprocess.Popen(command, env=environment, cwd=settings.root) as process:
+    helpdesk = demo_sandbox(settings) if demo else nullcontext()  # the demo's syncs need someone to answer
+    with helpdesk, subprocess.Popen(command, env=environment, cwd=settings.root) as process:
         signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
         try:
             code = process.wait()
@@ -48,15 +49,3 @@ def ui(
             process.wait()
             return
     raise typer.Exit(code)
-
-
-def refuse_taken(port: int) -> None:
-    """Raise ``InputError`` when something listens on a port of this machine already."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise InputError(
-                f"port {port} is in use.", remedy="Stop what listens there, or choose another one with --port."
-            ) from None
