@@ -54,7 +54,7 @@ def result(run: CompanyRun, table: str, report: Report, **more: Any) -> dg.Mater
             **{name: getattr(report, name) for name in _COUNTS},
             "seconds": round(report.seconds, 3),
             "dagster/row_count": run.store.count(table),
-            "sample": _sample(run, table, report.sample),
+            **({"sample": _sample(run, table, report.sample)} if report.sample else {}),
             **paid,
             **requests,
             **notes,

@@ -89,15 +89,13 @@ def derive(
     everything committed or kept before stays.
     """
     started = perf_counter()
-    run = _Run(stage, store, run_id, now)
+    run = _Run(stage, store, run_id, now, progress)
     for doc_ids in run.due(window):
         run.visit(doc_ids, None)
-        progress(run.report)
         if stop():
             break
     for cursor, doc_ids in run.unread(window):
         run.visit(doc_ids, cursor)
-        progress(run.report)
         if stop():
             break
     run.report.seconds = perf_counter() - started
@@ -116,11 +114,14 @@ class _Outcome:
 class _Run:
     """One call of ``derive``."""
 
-    def __init__(self, stage: Stage, store: CompanyStore, run_id: str, now: str) -> None:
+    def __init__(
+        self, stage: Stage, store: CompanyStore, run_id: str, now: str, progress: Callable[[Report], None]
+    ) -> None:
         self.stage = stage
         self.store = store
         self.run_id = run_id
         self.now = now
+        self.progress = progress
         self.rule = fingerprint([stage.rule, stage.made_by])
         self.report = Report()
         self.visited: set[str] = set()
@@ -152,6 +153,7 @@ class _Run:
         outcome = self._evaluate(fresh)
         self._commit(outcome, fresh, cursor)
         self._count(outcome, len(fresh))
+        self.progress(self.report)
 
     def _evaluate(self, doc_ids: Sequence[str]) -> _Outcome:
         outcome = _Outcome()
@@ -220,6 +222,7 @@ class _Run:
             self.report.tokens += made.tokens
             self.report.cost += made.cost
             self.store.keep_paid(self.stage.made_by, [(source_hash, doc_id, made)], self.run_id, self.now)
+            self.progress(self.report)
 
     def _commit(self, outcome: _Outcome, doc_ids: Sequence[str], cursor: Cursor | None) -> None:
         target = self.stage.target

@@ -62,7 +62,8 @@ def watched(quiet: bool) -> Iterator["Progress"]:
         task = bar.add_task("starting", done="", total=None)
 
         def progress(name: str, report: "Report") -> None:
-            bar.update(task, description=name, done=f"{report.read} read, {report.changed} changed")
+            paid = f", {report.calls} embedded" if report.calls else ""
+            bar.update(task, description=name, done=f"{report.read} read, {report.changed} changed{paid}")
 
         yield progress
 
