@@ -1,0 +1,312 @@
+"""Tickets that another system exported: CSV, JSON lines or Parquet.
+
+Belongs here: which columns there must be, what they mean, and when a file need not be read again.
+Does not belong here: reading rows (``resources/table_file``), which status words count as resolved (the company's
+setting), or the file of articles beside this one.
+
+A file is read twice: once to prove that all of it can be read, then to give it out. Nothing is done by halves.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from hashlib import blake2b, file_digest
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+from domain.errors import DocumentError, InputError
+from domain.fingerprint import clean, fingerprint
+from domain.ticket import AUTHORS, Author, Message, Person, Ticket
+from resources.helpdesk.base import Account, Document, Estimate, Json, Known, Page, Unreadable
+from resources.table_file import ENDINGS, Row, as_text, from_json, kind, reading, rows
+
+VERSION = "export-1"
+#: Rows in one page.
+CHUNK = 1000
+REQUIRED = ("ticket_id", "subject", "description")
+COLUMNS = (*REQUIRED, "status", "conversations", "tags", "requester", "created_at", "updated_at")
+COLUMNS += ("url", "product", "priority", "type")
+#: A file touched so recently may be written again within one tick of the clock that times it.
+UNSETTLED_SECONDS = 2.0
+
+_SENDER = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>\s]+@[^<>\s]+)>")
+_YEAR_FIRST = re.compile(r"(\d{4})\s?[./-]\s?(\d{1,2})\s?[./-]\s?(\d{1,2})\.?(?:[\sT]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+
+
+class Export:
+    """The tickets of one exported file. ``path`` is the file, or a folder with one ``tickets.*`` in it.
+
+    ``columns`` maps our names (``COLUMNS``) to the file's. Every call may raise ``InputError`` with what is wrong
+    with the file, and where.
+    """
+
+    platform = "export"
+    absent_is_gone = True
+
+    def __init__(self, path: str | Path, *, columns: Mapping[str, str] | None = None) -> None:
+        self.path = Path(path)
+        self.columns = dict(columns or {})
+        self.requests = 0
+        if unknown := sorted(set(self.columns) - set(COLUMNS)):
+            known = ", ".join(COLUMNS)
+            raise InputError(f"The setting columns maps {unknown[0]!r}, which is no column of ours.", f"Ours: {known}.")
+        self.made_by = f"{VERSION} columns={json.dumps(self.columns, sort_keys=True, ensure_ascii=False)}"
+
+    def check(self) -> Account:
+        """Read the whole file once."""
+        file = self._file()
+        return Account(file.name, tickets=self._validate(file))
+
+    def plan(self, account: Account) -> Estimate:
+        return Estimate(0, 0, 0.0, basis=f"{account.tickets} tickets in a file: no requests")
+
+    def pages(self, cursor: Json | None, known: Known) -> Iterator[Page]:
+        """All rows, or nothing where the file says what it said last time. A walk that was killed starts anew."""
+        file = self._file()
+        stamp = _stamp(file)
+        if cursor and cursor.get("stamp") == stamp:
+            return
+        content = _digest(file)
+        if cursor and cursor.get("content") == content:
+            return
+        self._validate(file)
+        left = self._rows(file)
+        while chunk := list(islice(left, CHUNK)):
+            yield self._page([row for _, row in chunk], cursor or {}, known)
+        if _stamp(file) != stamp:
+            raise InputError(f"{file} was changed while it was read.", remedy="Run again when it is complete.")
+        settled = time.time() - stamp[1] / 1e9 > UNSETTLED_SECONDS
+        yield Page((), (), {"content": content, "stamp": stamp if settled else None}, walked_all=True)
+
+    def one(self, doc_id: str) -> Document | None:
+        """Raises ``DocumentError`` when the row cannot be understood."""
+        for _, row in self._rows(self._file()):
+            if row["ticket_id"] == doc_id:
+                return self._document(row)
+        return None
+
+    def neutral(self, payload: Json) -> Ticket:
+        """Raises ``DocumentError`` for a payload that is no row of ours."""
+        with _known_shape():
+            return _ticket(payload)
+
+    def _page(self, chunk: list[Json], cursor: Json, known: Known) -> Page:
+        documents: list[Document] = []
+        unreadable: list[Unreadable] = []
+        for row in chunk:
+            try:
+                documents.append(self._document(row))
+            except DocumentError as odd:
+                unreadable.append(Unreadable(row["ticket_id"], str(odd)))
+        stored = known([document.doc_id for document in documents])
+        fresh = [document for document in documents if stored.get(document.doc_id) != document.version]
+        return Page(fresh, [row["ticket_id"] for row in chunk], cursor, unreadable=unreadable)
+
+    def _document(self, row: Json) -> Document:
+        with _known_shape():
+            payload, replaced = clean(row)
+            content_hash = _ticket(payload).content_hash()
+            # A file has no mark that moves with every touch of a row, but the row itself.
+            return Document(payload["ticket_id"], payload, content_hash, fingerprint(payload), replaced)
+
+    # -- the file --------------------------------------------------------------------------------------------------
+
+    def _file(self) -> Path:
+        with reading(self.path):
+            if not self.path.exists():
+                raise InputError(f"{self.path} does not exist.", remedy="Give the path of an exported file.")
+            if not self.path.is_dir():
+                if kind(self.path) is None:
+                    raise InputError(f"{self.path} ends in none of {', '.join(ENDINGS)}.", "Text may be packed (.gz).")
+                return self.path
+            there = sorted(file for file in self.path.glob("tickets.*") if kind(file))
+        if len(there) != 1:
+            found = ", ".join(file.name for file in there) or "none"
+            raise InputError(f"{self.path} must hold one file tickets.*", f"({', '.join(ENDINGS)}); found: {found}.")
+        return there[0]
+
+    def _validate(self, file: Path) -> int:
+        """Prove that every row can be read, and that no id is there twice; returns the number of rows."""
+        lines: dict[str, int] = {}
+        for line, row in self._rows(file):
+            first = lines.setdefault(row["ticket_id"], line)
+            if first != line:
+                raise InputError(
+                    f"{file} has ticket_id {row['ticket_id']!r} twice, in lines {first} and {line}.",
+                    remedy="Each ticket is one row; its messages go into the column conversations.",
+                )
+        return len(lines)
+
+    def _rows(self, file: Path) -> Iterator[Row]:
+        """Rows under our names, each checked."""
+        ours = {self.columns.get(name, name): name for name in COLUMNS}
+        found: dict[str, None] = {}
+        for line, row in rows(file, lambda header: self._require(file, header, REQUIRED)):
+            found |= dict.fromkeys(row)
+            self._require(file, found, REQUIRED[:1])
+            try:
+                yield line, _payload(row, ours)
+            except ValueError as wrong:
+                raise InputError(f"{file}, line {line}: {wrong}.") from None
+        if found:
+            self._require(file, found, REQUIRED)
+
+    def _require(self, file: Path, found: Iterable[str], required: Iterable[str]) -> None:
+        """Raise ``InputError`` when a column is missing that must be there, or that the setting names."""
+        columns = list(found)
+        for ours in dict.fromkeys((*required, *(self.columns if required == REQUIRED else ()))):
+            theirs = self.columns.get(ours, ours)
+            if theirs not in columns:
+                raise InputError(
+                    f"{file} has no column {theirs!r}.",
+                    f"Columns found: {', '.join(columns[:40]) or 'none'}.",
+                    f'The setting columns can name another: {{"{ours}": "COLUMN"}}.',
+                )
+
+
+def _stamp(file: Path) -> list[int]:
+    """Size, time and place of a file: enough to see that nothing touched it."""
+    with reading(file):
+        state = file.stat()
+    return [state.st_size, state.st_mtime_ns, state.st_ino]
+
+
+def _digest(file: Path) -> str:
+    with reading(file), file.open("rb") as opened:
+        return file_digest(opened, lambda: blake2b(digest_size=16)).hexdigest()
+
+
+@contextmanager
+def _known_shape() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as odd:
+        raise DocumentError("The row has an unknown shape.", f"({type(odd).__name__})") from odd
+
+
+# -- what the columns mean -----------------------------------------------------------------------------------------
+
+
+def _payload(row: Json, ours: Mapping[str, str]) -> Json:
+    """A row under our names; columns that mean nothing to us stay as they are. Raises ``ValueError`` for a wrong row."""
+    payload = {name: value for name, value in row.items() if name not in ours}
+    payload |= {ours[name]: value for name, value in row.items() if name in ours}
+    payload["ticket_id"] = _id(payload.get("ticket_id"))
+    payload["conversations"] = _conversations(payload.get("conversations"))
+    return payload
+
+
+def _id(value: Any) -> str:
+    text = as_text(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    if not text:
+        raise ValueError("it has no ticket_id")
+    return text
+
+
+def _conversations(value: Any) -> list[Json]:
+    """A list of messages, or JSON text of one; each names who wrote it."""
+    if isinstance(value, str):
+        try:
+            value = from_json(value) if value.strip() else None
+        except ValueError:
+            raise ValueError("its conversations are not JSON") from None
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError("its conversations are not a list of messages")
+    for one in value:
+        if _author(one) not in AUTHORS:
+            raise ValueError(f"a message's author is {one.get('author')!r}, not one of {', '.join(AUTHORS)}")
+    return value
+
+
+def _ticket(payload: Json) -> Ticket:
+    created_at, description = _moment(payload.get("created_at")), as_text(payload.get("description"))
+    return Ticket(
+        id=payload["ticket_id"],
+        subject=as_text(payload.get("subject")),
+        description=Message("description", "customer", text=description, created_at=created_at)
+        if description
+        else None,
+        messages=tuple(_message(number, one) for number, one in enumerate(payload["conversations"], 1)),
+        status=as_text(payload.get("status")).strip().lower(),
+        priority=as_text(payload.get("priority")),
+        type=as_text(payload.get("type")),
+        tags=_tags(payload.get("tags")),
+        product=as_text(payload.get("product")),
+        requester=_person(payload.get("requester")),
+        created_at=created_at,
+        updated_at=_moment(payload.get("updated_at")),
+        url=as_text(payload.get("url")),
+    )
+
+
+def _author(record: Json) -> str:
+    return as_text(record.get("author")).strip().lower()
+
+
+def _message(number: int, record: Json) -> Message:
+    return Message(
+        id=as_text(record.get("id")) or str(number),
+        author=cast("Author", _author(record)),
+        text=as_text(record.get("body")),
+        created_at=_moment(record.get("created_at")),
+        private=as_text(record.get("private")).strip().lower() in ("true", "1", "yes"),
+    )
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    """A list, JSON text of one, or words with commas between them."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        with suppress(ValueError):
+            value = from_json(value)
+    words = value.split(",") if isinstance(value, str) else value or ()
+    return tuple(sorted({text for word in words if (text := as_text(word).strip())}))
+
+
+def _person(value: Any) -> Person:
+    """An object, "Name <address>", an address, or a name."""
+    if isinstance(value, dict):
+        return Person(as_text(value.get("id")), as_text(value.get("name")), as_text(value.get("email")))
+    text = as_text(value).strip()
+    if sender := _SENDER.fullmatch(text):
+        return Person(name=sender["name"].strip(' "'), email=sender["email"])
+    return Person(email=text) if "@" in text else Person(name=text)
+
+
+def _moment(value: Any) -> str:
+    """ISO 8601 in UTC (a time without a zone counts as UTC), or "" for what is no date; the payload keeps that."""
+    text = as_text(value).strip()
+    moment = _iso(text) or _year_first(text) or _jira(text)
+    if moment is None:
+        return ""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _iso(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _year_first(text: str) -> datetime | None:
+    """As in 2026/1/31 9:00 and 2026. 1. 31."""
+    parts = _YEAR_FIRST.fullmatch(text)
+    try:
+        return parts and datetime(*(int(part or 0) for part in parts.groups()), tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _jira(text: str) -> datetime | None:
+    """As in 03/Jan/20 10:37, whose month no other order of numbers can be taken for."""
+    try:
+        return datetime.strptime(text, "%d/%b/%y %H:%M").replace(tzinfo=UTC)
+    except ValueError:
+        return None
