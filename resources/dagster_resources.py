@@ -19,7 +19,7 @@ def company_run_resource(settings: Settings, progress: Progress = silent) -> dg.
 
     @dg.resource(description="One run over one company: its lock, its rows, its clients.")
     def run(context: dg.InitResourceContext) -> Iterator[CompanyRun]:
-        dagster_run, instance = context.dagster_run, context.instance
+        dagster_run, instance = context.run, context.instance
         if dagster_run is None or instance is None:
             raise dg.DagsterInvariantViolationError("a company's assets are materialised in a run")
         company = dagster_run.tags.get(PARTITION_TAG, "")
