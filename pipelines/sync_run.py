@@ -3,10 +3,12 @@
 Belongs here: starting the job and gathering what it did. Does not belong here: showing it (``pipelines/cli``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
@@ -41,14 +43,16 @@ def run_sync(
 ) -> SyncOutcome:
     """Run the job ``sync`` for one company. ``asked`` are fields of ``SyncConfig``.
 
-    Raises the ``CasebookError`` that stopped it, and ``CompanyBusy`` when another run writes to the company.
+    Raises the ``CasebookError`` that stopped it, ``CompanyBusy`` when another run writes to the company, and
+    ``KeyboardInterrupt`` when a person stopped it.
     """
     prepare(settings)
     registry = Companies(settings)
     with registry.lock(company.id, "a sync that is about to start"):
         pass  # fail before a run is recorded that could only fail
     started = perf_counter()
-    with dg.DagsterInstance.get() as instance:
+    run_id = str(uuid4())
+    with dg.DagsterInstance.get() as instance, _in_our_words(run_id):
         instance.add_dynamic_partitions("companies", [company.id])
         result = (
             build(progress)
@@ -56,28 +60,32 @@ def run_sync(
             .execute_in_process(
                 instance=instance,
                 partition_key=company.id,
-                raise_on_error=False,
+                run_id=run_id,
                 run_config={
                     "ops": {"raw_tickets": {"config": dict(asked)}},
                     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
                 },
             )
         )
-        _raise_failure(result)
         return _outcome(company, result, perf_counter() - started)
 
 
-def _raise_failure(result: dg.ExecuteInProcessResult) -> None:
-    """Raise again what stopped the run, in the words it was raised with."""
-    for event in result.all_events:
-        data = event.event_specific_data
-        error = getattr(data, "error", None)
-        if event.is_failure and error is not None:
-            cause = error
-            while cause.cause is not None:
-                cause = cause.cause
-            where = f"{event.step_key} stopped" if event.step_key else "the sync could not start"
-            raise CasebookError(f"{where}.", cause.message.strip(), f"Run {result.run_id} in the UI has the details.")
+@contextmanager
+def _in_our_words(run_id: str) -> Iterator[None]:
+    """What stopped a run, as it was raised: Dagster wraps what a resource raises, and names an interrupt its own way."""
+    try:
+        yield
+    except CasebookError:
+        raise
+    except dg.DagsterExecutionInterruptedError as stopped:
+        raise KeyboardInterrupt from stopped
+    except Exception as error:
+        cause = error.user_exception if isinstance(error, dg.DagsterUserCodeExecutionError) else error
+        if isinstance(cause, CasebookError):
+            raise cause from error
+        raise CasebookError(
+            "the sync stopped.", f"{type(cause).__name__}: {cause}", f"Run {run_id} in the UI has the details."
+        ) from error
 
 
 def _outcome(company: Company, result: dg.ExecuteInProcessResult, seconds: float) -> SyncOutcome:
