@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -11,7 +11,13 @@ from domain.company import PLATFORMS, SETTINGS, Company, company_id, read_settin
 from domain.errors import InputError
 from pipelines.cli.output import Json, out, print_json, table
 
+if TYPE_CHECKING:
+    from resources.settings import Settings
+
 app = typer.Typer(no_args_is_help=True, help="Add, check, change and remove companies.")
+
+KeyEnv = Annotated[str, typer.Option(help="Environment variable that holds the API key; only its name is stored.")]
+KeyStdin = Annotated[bool, typer.Option("--key-stdin", help="Read the API key from standard input; stored encrypted.")]
 
 
 def _catalogue() -> str:
@@ -34,12 +40,8 @@ def add(
     id: Annotated[str, typer.Argument(help="The company's id: a-z, 0-9 and '-'.")],
     platform: Annotated[str, typer.Option(help=f"One of {', '.join(PLATFORMS)}.")],
     url: Annotated[str, typer.Option(help="freshdesk: https://ACCOUNT.freshdesk.com")] = "",
-    key_env: Annotated[
-        str, typer.Option(help="Environment variable that holds the API key; only its name is stored.")
-    ] = "",
-    key_stdin: Annotated[
-        bool, typer.Option("--key-stdin", help="Read the API key from standard input; stored encrypted.")
-    ] = False,
+    key_env: KeyEnv = "",
+    key_stdin: KeyStdin = False,
     path: Annotated[str, typer.Option(help="export: a CSV, JSONL or Parquet file, or a folder with tickets.*")] = "",
     since: Annotated[str, typer.Option(help="Take only tickets updated since this day (2026-01-31).")] = "",
     language: Annotated[str, typer.Option(help="ko, en or auto.")] = "auto",
@@ -49,7 +51,6 @@ def add(
     json: bool = Json,
 ) -> None:
     """Register a company, after proving that its helpdesk answers; says what the first sync will cost."""
-    from resources import secrets
     from resources.companies import Companies
     from resources.company_run import utc_now
     from resources.settings import Settings
@@ -65,12 +66,9 @@ def add(
     chosen = {name: value for name, value in (("since", since), ("language", language)) if value not in ("", "auto")}
     pairs = [*(f"{name}={value}" for name, value in chosen.items()), *(setting or [])]
     company = Company(wanted, platform, endpoint, dict(_pair(pair) for pair in pairs), created_at=utc_now())  # pyright: ignore[reportArgumentType]
-    key, sealed = "", ""
-    if platform == "freshdesk":
-        key = _key(key_env, key_stdin)
-        sealed = secrets.refer(key_env) if key_env else secrets.seal(settings, key)
+    key = _key(key_env, key_stdin) if platform == "freshdesk" else ""
     checked = _check(company, key)
-    registry.add(company, sealed)
+    registry.add(company, _sealed(settings, key_env, key) if key else "")
     if json:
         print_json({"company": company.id, "platform": platform, "endpoint": endpoint, **checked})
     else:
@@ -150,15 +148,35 @@ def set_settings(
 
 
 @app.command()
-def pause(id: str) -> None:
+def pause(id: str, json: bool = Json) -> None:
     """Leave a company out of the nightly sync."""
-    _set_paused(id, True)
+    _set_paused(id, True, json)
 
 
 @app.command()
-def resume(id: str) -> None:
+def resume(id: str, json: bool = Json) -> None:
     """Take a paused company into the nightly sync again."""
-    _set_paused(id, False)
+    _set_paused(id, False, json)
+
+
+@app.command("rotate-key")
+def rotate_key(id: str, key_env: KeyEnv = "", key_stdin: KeyStdin = False, json: bool = Json) -> None:
+    """Store another API key, after proving that the helpdesk takes it."""
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    settings = Settings()
+    registry = Companies(settings)
+    company = registry.get(id)
+    if company.platform != "freshdesk":
+        raise InputError(f"company {company.id!r} needs no key.", f"Its platform is {company.platform}.")
+    key = _key(key_env, key_stdin)
+    checked = _check(company, key)
+    registry.set_secret(company, _sealed(settings, key_env, key))
+    if json:
+        print_json({"company": company.id, "account": checked["account"]})
+    else:
+        out.print(f"{company.id} has another key now: {escape(checked['account'])}")
 
 
 @app.command()
@@ -182,16 +200,16 @@ def remove(
         out.print(f"Removed {company.id}: tables, vectors, Parquet files, key and settings.")
 
 
-def _set_paused(id: str, paused: bool) -> None:
-    from dataclasses import replace
-
+def _set_paused(id: str, paused: bool, json: bool) -> None:
     from resources.companies import Companies
     from resources.settings import Settings
 
     registry = Companies(Settings())
-    company = registry.get(id)
-    registry.update(replace(company, paused=paused))
-    out.print(f"{company.id} is {'paused' if paused else 'active'}.")
+    company = registry.pause(registry.get(id), paused)
+    if json:
+        print_json(_shown(company))
+    else:
+        out.print(f"{company.id} is {'paused' if paused else 'active'}.")
 
 
 def _shown(company: Company) -> dict[str, object]:
@@ -250,6 +268,13 @@ def _key(variable: str, from_stdin: bool) -> str:
             "no key came on standard input.", remedy="For example: printf %s KEY | casebook company add … --key-stdin"
         )
     return key
+
+
+def _sealed(settings: "Settings", variable: str, key: str) -> str:
+    """A key in the form that is stored: the variable's name, or encrypted."""
+    from resources import secrets
+
+    return secrets.refer(variable) if variable else secrets.seal(settings, key)
 
 
 def _check(company: Company, key: str) -> dict[str, Any]:

@@ -37,7 +37,8 @@ def show_error(error: CasebookError, as_json: bool) -> None:
     if as_json:
         print_json({"error": {"title": error.title, "detail": error.detail, "remedy": error.remedy}})
     else:
-        err.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        line = " ".join(str(error).split())  # what other programs say can have many lines
+        err.print(f"[bold red]Error:[/] {escape(line)}", soft_wrap=True)
 
 
 def table(*columns: str, rows: Sequence[Sequence[Any]], title: str = "") -> Table:
