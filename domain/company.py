@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal, NewType
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -74,8 +75,11 @@ def _words(text: str) -> list[str]:
 
 
 def _date(text: str) -> str:
-    if text and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", text):
-        raise ValueError("a date such as 2026-01-31, or nothing")
+    try:
+        if text and date.fromisoformat(text).isoformat() != text:  # it also reads 20260131 and 2026-W05-6
+            raise ValueError
+    except ValueError:
+        raise ValueError("a date such as 2026-01-31, or nothing") from None
     return text
 
 
