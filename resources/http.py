@@ -33,7 +33,7 @@ TRIES, FIRST_TRIES = 6, 3
 #: Requests in a row given up so, after which no document is at fault but the source.
 ALL_BAD = 20
 #: Seconds that a source may be out of reach before a walk ends; shorter while it has never answered at all.
-OUTAGE, FIRST_OUTAGE = 120.0, 4.0
+OUTAGE, FIRST_OUTAGE = 120.0, 2.0
 #: Seconds that a request may wait in all for a rate limit.
 LONGEST_WAIT = 3900.0
 
@@ -170,7 +170,7 @@ class Http:
         return bad
 
     def _once(self, path: str, params: Mapping[str, str | int] | None, shape: type, cost: float) -> Answer:
-        self.budget.take(cost, self._sleep)
+        taken = self.budget.take(cost, self._sleep)
         self._on_send()
         headers: Mapping[str, str] = {}
         request = self._request.copy()
@@ -181,7 +181,7 @@ class Http:
         except requests.RequestException as error:
             raise _Passing(_said(error), answered=False) from error
         finally:
-            self.budget.done(cost, headers)
+            self.budget.done(taken, headers)
         return self._read(response, path, shape)
 
     def _read(self, response: requests.Response, path: str, shape: type) -> Answer:

@@ -7,8 +7,21 @@ Does not belong here: sending, or what a request costs (the adapter knows), or r
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 Sleep = Callable[[float], object]
+#: Seconds in which another thread's answer may tell more.
+_SOON = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A request on its way: its cost, when it went, and what was known then: the window's number and what it had left."""
+
+    cost: float
+    sent: float
+    window: int
+    left: float | None
 
 
 class RateBudget:
@@ -17,9 +30,8 @@ class RateBudget:
     A server counts credits in windows: so many (``X-RateLimit-Total``) until the window ends, then anew. We use
     ``share`` of them and leave the rest to the customer's own tools. When our part is spent, all threads wait until
     the window must have ended, then one request goes first and learns what the new one holds. A window counts as
-    begun when we first saw it, never earlier than it was, so waiting ``window`` seconds is always enough;
-    accounts that count by the hour only make the one request find nothing new, once a window.
-    Without the headers there is no limit. An unknown cost is corrected by the next answer.
+    begun when we first saw it, so waiting ``window`` seconds is always enough; accounts that count by the hour only
+    make that one request find nothing new, once a minute. Without the headers there is no limit.
     """
 
     def __init__(self, share: float = 1.0, window: float = 60.0) -> None:
@@ -30,56 +42,58 @@ class RateBudget:
         self.credits = 0.0
         """Credits used so far, as the server counted them."""
         self._lock = threading.Lock()
+        self._number = 0
         self._left: float | None = None
+        self._ends = 0.0
         self._in_flight = 0.0
-        self._window_ends = 0.0
         self._paused_until = 0.0
 
-    def take(self, cost: float, sleep: Sleep = time.sleep) -> None:
+    def take(self, cost: float, sleep: Sleep = time.sleep) -> Taken:
         """Wait until a request of so many credits may be sent; ``done`` must follow. What ``sleep`` raises passes."""
         while True:
             with self._lock:
-                wait = self._wait(cost)
+                now = time.monotonic()
+                wait = self._wait(cost, now)
                 if wait <= 0:
                     self._in_flight += cost
-                    return
+                    return Taken(cost, now, self._number, self._left)
             sleep(min(wait, 1.0))
 
-    def done(self, cost: float, headers: Mapping[str, str]) -> None:
+    def done(self, taken: Taken, headers: Mapping[str, str]) -> None:
         """A request has been answered, or (no headers) has failed."""
         total, left = _number(headers, "X-RateLimit-Total"), _number(headers, "X-RateLimit-Remaining")
-        used = _number(headers, "X-RateLimit-Used-CurrentRequest")
         with self._lock:
-            in_flight, self._in_flight = self._in_flight, self._in_flight - cost
-            self.credits += used or 0.0
+            self._in_flight -= taken.cost
+            self.credits += _number(headers, "X-RateLimit-Used-CurrentRequest") or 0.0
             if total is None or left is None:
                 return
             self.total = total
-            now = time.monotonic()
-            # Answers overtake each other, so a number that is higher by what is in flight is no new window.
-            if self._left is None or now >= self._window_ends or left > self._left + in_flight:
-                self._left, self._window_ends = left, now + self.window
-            else:
-                self._left = min(self._left, left)
+            # What is left only falls within a window, so more than was known when the request went is a new window.
+            # Answers overtake each other: one that went in a window before this one tells nothing of this one.
+            is_newer = taken.left is None or left > taken.left or taken.sent >= self._ends
+            if is_newer and taken.window == self._number:
+                self._number += 1
+                self._left, self._ends = left, time.monotonic() + self.window
+            elif is_newer or taken.window == self._number:
+                self._left = left if self._left is None else min(self._left, left)
 
     def pause(self, seconds: float) -> None:
-        """Nothing is sent for so long: the server said so (``Retry-After``)."""
+        """Nothing is sent for so long: the server said so (``Retry-After``). Its window ends then."""
         with self._lock:
             self._paused_until = max(self._paused_until, time.monotonic() + seconds)
-            self._window_ends = min(self._window_ends, self._paused_until)
+            self._ends = min(self._ends, self._paused_until)
 
-    def _wait(self, cost: float) -> float:
-        """Seconds to wait; called again after each wait, because another thread's answer may change it."""
-        now = time.monotonic()
+    def _wait(self, cost: float, now: float) -> float:
+        """Seconds to wait before asking again, for another thread's answer may change it; 0 to go."""
         if now < self._paused_until:
             return self._paused_until - now
         if self._left is None or self.total is None:
             return 0.0
-        if self._left - self._in_flight - cost >= self.total * (1 - self.share):
-            return 0.0
-        if now < self._window_ends:
-            return self._window_ends - now
-        return 0.05 if self._in_flight else 0.0
+        room = self._left - cost - self.total * (1 - self.share)
+        if now < self._ends and room < 0:
+            return self._ends - now
+        enough = room >= self._in_flight if now < self._ends else not self._in_flight
+        return 0.0 if enough else _SOON
 
 
 def _number(headers: Mapping[str, str], name: str) -> float | None:
