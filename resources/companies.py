@@ -6,13 +6,14 @@ Does not belong here: what the settings mean (``domain/company``), or Dagster's 
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 from sqlalchemy.exc import IntegrityError
 
 from domain.company import Company, CompanyId, company_id
@@ -20,7 +21,7 @@ from domain.errors import CompanyBusy, InputError
 from resources import secrets
 from resources.settings import Settings
 from resources.storage.sql import SqlCompanyStore
-from resources.storage.sqlite import connect, explained, open_store
+from resources.storage.sqlite import explained, open_store, opened
 
 _metadata = sa.MetaData()
 _companies = sa.Table(
@@ -34,6 +35,10 @@ _companies = sa.Table(
     sa.Column("paused", sa.Boolean, nullable=False),
     sa.Column("created_at", sa.String, nullable=False),
 )
+
+
+_LOOK_SECONDS = 1.0
+"""How long a lock is waited for: longer than somebody takes who only looks whether it is free."""
 
 
 class Companies:
@@ -72,14 +77,24 @@ class Companies:
                     remedy="Change it with 'casebook company set', or remove it first.",
                 ) from None
 
-    def update(self, company: Company) -> None:
-        with self._open() as db:
-            db.execute(sa.update(_companies).where(_companies.c.company_id == company.id), _columns(company))
-
     def set(self, company: Company, **settings: Any) -> Company:
-        """Store settings (values as the catalogue reads them) and give the company as it is now."""
-        changed = replace(company, settings={**company.settings, **settings})
-        self.update(changed)
+        """Store settings (values as the catalogue reads them) and give the company as it is now: others may have changed
+        other settings since ``company`` was read."""
+        return self._change(company, lambda now: replace(now, settings={**now.settings, **settings}))
+
+    def pause(self, company: Company, paused: bool) -> Company:
+        """Leave a company out of the nightly sync, or take it in again."""
+        return self._change(company, lambda now: replace(now, paused=paused))
+
+    def _change(self, company: Company, change: Callable[[Company], Company]) -> Company:
+        this = _companies.c.company_id == company.id
+        with self._open() as db:
+            # Written first, to hold the row while it is read: a change in between would be lost.
+            held = db.execute(sa.update(_companies).where(this).values(company_id=company.id)).rowcount
+            if not held:
+                raise InputError(f"company {company.id!r} was removed.")
+            changed = change(_company(db.execute(sa.select(_companies).where(this)).one()))
+            db.execute(sa.update(_companies).where(this), _columns(changed))
         return changed
 
     def secret(self, company: Company) -> str:
@@ -90,13 +105,21 @@ class Companies:
             ).scalar_one()
         return secrets.open_secret(self.settings, sealed, company.id) if sealed else ""
 
+    def set_secret(self, company: Company, secret: str) -> None:
+        """Store another key; ``secret`` is sealed already."""
+        with self._open() as db:
+            db.execute(sa.update(_companies).where(_companies.c.company_id == company.id), {"secret": secret})
+
     def remove(self, company: Company) -> None:
-        """Erase a company: its rows, vectors, Parquet files and its line in the registry. Takes its lock."""
+        """Erase a company: its rows, vectors, Parquet files, and its line in the registry last, so that a removal that was
+        cut off can be repeated. Takes its lock. Raises ``StorageError`` when something cannot be erased."""
         with self.lock(company.id, "company remove"):
+            for folder in (self.settings.company_folder(company.id), *_published(self.settings, company.id)):
+                if folder.exists():
+                    with explained(folder):
+                        shutil.rmtree(folder)
             with self._open() as db:
                 db.execute(sa.delete(_companies).where(_companies.c.company_id == company.id))
-            for folder in (self.settings.company_folder(company.id), *_published(self.settings, company.id)):
-                shutil.rmtree(folder, ignore_errors=True)
 
     def store(self, company: CompanyId) -> AbstractContextManager[SqlCompanyStore]:
         """The company's own store; no other company's rows can be reached through it."""
@@ -108,19 +131,16 @@ class Companies:
 
         The operating system frees it when the process ends, however it ends. ``holder`` is a run id, or a command.
         """
-        folder = self.settings.root / "locks"
-        folder.mkdir(exist_ok=True)
-        note = folder / f"{company}.holder"
-        lock = FileLock(folder / f"{company}.lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            held_by = note.read_text() if note.exists() else "another process"
-            raise CompanyBusy(
-                f"company {company!r} is busy.",
-                f"{held_by} is writing to it.",
-                "Wait until it has ended, then try again.",
-            ) from None
+        lock, note = self._lock(company)
+        with explained(note.parent):
+            try:
+                lock.acquire(_LOOK_SECONDS)
+            except Timeout:
+                raise CompanyBusy(
+                    f"company {company!r} is busy.",
+                    f"{_holder(note)} is writing to it.",
+                    "Wait until it has ended, then try again.",
+                ) from None
         try:
             note.write_text(holder)
             yield
@@ -130,23 +150,36 @@ class Companies:
 
     def is_free(self, company: CompanyId) -> bool:
         """Whether nobody writes to the company now."""
-        try:
-            with self.lock(company, "a look at the lock"):
-                return True
-        except CompanyBusy:
-            return False
+        lock, note = self._lock(company)
+        with explained(note.parent):
+            try:
+                lock.acquire(0)
+            except Timeout:
+                return False
+        lock.release()
+        return True
+
+    def _lock(self, company: CompanyId) -> tuple[BaseFileLock, Path]:
+        """A company's lock and the note that says who holds it."""
+        folder = self.settings.root / "locks"
+        with explained(folder):
+            folder.mkdir(exist_ok=True)
+        return FileLock(folder / f"{company}.lock"), folder / f"{company}.holder"
 
     @contextmanager
     def _open(self) -> Iterator[sa.Connection]:
-        path = self.settings.root / "registry.sqlite"
-        with explained(path):
-            engine = connect(path)
-            with engine.begin() as db:
-                _metadata.create_all(db)
-                yield db
+        with opened(self.settings.root / "registry.sqlite", _metadata.create_all) as db, db.begin():
+            yield db
 
 
-def _published(settings: Settings, company: CompanyId) -> list[Any]:
+def _holder(note: Path) -> str:
+    try:
+        return note.read_text()
+    except FileNotFoundError:  # it is just taking the lock, or giving it back
+        return "another process"
+
+
+def _published(settings: Settings, company: CompanyId) -> list[Path]:
     return list((settings.root / "published").glob(f"*/*/company_id={company}"))
 
 

@@ -8,6 +8,7 @@ from ``CASEBOOK_MASTER_KEY``, else from the file ``master.key`` in the home, mad
 """
 
 import os
+from contextlib import suppress
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -44,7 +45,7 @@ def open_secret(settings: Settings, sealed: str, company: str) -> str:
         raise InputError(
             f"the key of company {company!r} cannot be opened.",
             "The master key is another one than when it was stored.",
-            "Set CASEBOOK_MASTER_KEY to the old one, or store the key again with 'casebook company add'.",
+            "Set CASEBOOK_MASTER_KEY to the old one, or store the key again with 'casebook company rotate-key'.",
         ) from None
 
 
@@ -60,11 +61,13 @@ def _master(settings: Settings) -> Fernet:
 
 
 def _key_file(settings: Settings) -> str:
+    """The key in the home. It appears whole, and the first one stays: a second would open nothing."""
     path = settings.root / "master.key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(Fernet.generate_key().decode())
+    if not path.exists():
+        draft = path.with_name(f".master.key.{os.getpid()}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(Fernet.generate_key().decode())
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
     return path.read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from domain.company import CompanyId
+from domain.company import CompanyId, company_id
 from domain.errors import StorageError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -31,7 +31,7 @@ class Settings(BaseSettings):
             root.mkdir(parents=True, exist_ok=True)
             probe = root / ".writable"
             probe.touch()
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # another process may have looked at the same time
         except OSError as error:
             raise StorageError(
                 "the folder cannot be written.",
@@ -41,8 +41,8 @@ class Settings(BaseSettings):
         return root
 
     def company_folder(self, company: CompanyId) -> Path:
-        """Where everything of one company lies: its database, index and lock."""
-        return self.root / "companies" / company
+        """Where everything of one company lies: its database and index. Raises ``InputError`` for what is no id."""
+        return self.root / "companies" / company_id(company)
 
     def index_folder(self, company: CompanyId) -> Path:
         return self.company_folder(company) / "index"
