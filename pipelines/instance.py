@@ -5,10 +5,16 @@ Belongs here: preparing ``DAGSTER_HOME`` for the commands. Does not belong here:
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resources.settings import REPOSITORY, Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 _HEARTBEAT_SECONDS = 120  # a daemon beats every 30 s
 
@@ -29,12 +35,22 @@ def prepare(settings: Settings) -> Path:
     return home
 
 
-def daemon_runs(settings: Settings) -> bool:
-    """Whether a Dagster daemon has given a sign of life lately; without one no night starts by itself."""
+@contextmanager
+def opened(settings: Settings) -> "Iterator[dg.DagsterInstance]":
+    """Dagster's history of this home. Raises ``StorageError`` when its files are damaged or cannot be written."""
     import dagster as dg
 
-    prepare(settings)
-    with dg.DagsterInstance.get() as instance:
+    from resources.storage.sqlite import explained
+
+    with explained(settings.dagster_home):
+        prepare(settings)
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+
+
+def daemon_runs(settings: Settings) -> bool:
+    """Whether a Dagster daemon has given a sign of life lately; without one no night starts by itself."""
+    with opened(settings) as instance:
         beats = instance.get_daemon_heartbeats()
     return any(time.time() - beat.timestamp < _HEARTBEAT_SECONDS for beat in beats.values())
 
@@ -43,8 +59,7 @@ def last_sync(settings: Settings, company: str) -> str:
     """When the last sync of a company ended well, ISO 8601 UTC; "" when none did."""
     import dagster as dg
 
-    prepare(settings)
-    with dg.DagsterInstance.get() as instance:
+    with opened(settings) as instance:
         filters = dg.RunsFilter(
             job_name="sync", statuses=[dg.DagsterRunStatus.SUCCESS], tags={"dagster/partition": company}
         )

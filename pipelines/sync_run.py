@@ -15,7 +15,7 @@ import dagster as dg
 from domain.company import Company
 from domain.errors import CasebookError
 from pipelines.definitions import build
-from pipelines.instance import prepare
+from pipelines.instance import opened
 from resources.companies import Companies
 from resources.company_run import Progress, silent
 from resources.settings import Settings
@@ -46,13 +46,12 @@ def run_sync(
     Raises the ``CasebookError`` that stopped it, ``CompanyBusy`` when another run writes to the company, and
     ``KeyboardInterrupt`` when a person stopped it.
     """
-    prepare(settings)
     registry = Companies(settings)
     with registry.lock(company.id, "a sync that is about to start"):
         pass  # fail before a run is recorded that could only fail
     started = perf_counter()
     run_id = str(uuid4())
-    with dg.DagsterInstance.get() as instance, _in_our_words(run_id):
+    with opened(settings) as instance, _in_our_words(run_id):
         instance.add_dynamic_partitions("companies", [company.id])
         result = (
             build(progress)

@@ -74,7 +74,7 @@ class Searcher:
     def search(self, text: str, k: int = 10, filters: Filters = EVERYTHING) -> Answer:
         """The ``k`` best cases for a question. Raises ``InputError`` for an empty text or ``k`` < 1, ``StorageError``
         when nothing was built yet."""
-        return self._answer(text, self._rank(_checked(text, k), filters), k)
+        return self._answer(text, self._rank(checked(text, k), filters), k)
 
     def search_many(self, texts: Sequence[str], k: int = 10, filters: Filters = EVERYTHING) -> Iterator[Answer]:
         """The same for many questions, in their order."""
@@ -83,7 +83,7 @@ class Searcher:
 
     def similar(self, doc_id: str, k: int = 10, filters: Filters = EVERYTHING) -> Answer:
         """Cases like a stored ticket, which may be an open one, itself left out. Raises ``InputError`` when there is none."""
-        _checked("a ticket", k)
+        checked("a ticket", k)
         others = replace(filters, without=doc_id)
         with self.companies.store(self.company.id) as store:
             rows = {table: store.get(table, [doc_id]).get(doc_id) for table in ("merged_tickets", "ticket_terms")}
@@ -115,7 +115,8 @@ class Searcher:
         return Answer(self.company.id, query, uuid4().hex, hits)
 
 
-def _checked(text: str, k: int) -> str:
+def checked(text: str, k: int) -> str:
+    """A question as it can be asked. Raises ``InputError`` for an empty one, and for ``k`` < 1."""
     said, _ = clean(text)
     if not said.strip():
         raise InputError("the text to search for is empty.", remedy="Say what the problem is.")

@@ -176,6 +176,8 @@ def _batch(id: str, path: Path, target: Path | None, k: int, filters: "Filters")
     import orjson
     from rich.progress import track
 
+    from query.search import checked
+
     if target is None:
         raise InputError("--out is missing.", remedy="Say where the answers go: --out RUN.jsonl")
     questions: list[tuple[str, str]] = []
@@ -184,11 +186,13 @@ def _batch(id: str, path: Path, target: Path | None, k: int, filters: "Filters")
             continue
         try:
             question = orjson.loads(line)
-            questions.append((str(question["query_id"]), str(question["text"])))
+            questions.append((str(question["query_id"]), checked(str(question["text"]), k)))
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise InputError(
                 f"{path}, line {number} is no question.", remedy='Each line is {"query_id": ..., "text": ...}.'
             ) from None
+        except InputError as wrong:
+            raise InputError(f"{path}, line {number}: {wrong.title}", wrong.detail, wrong.remedy) from None
     searcher = _searcher(id)
     draft = target.with_name(f".{target.name}.part")
     try:
