@@ -8,6 +8,7 @@ Does not belong here: catching or printing them (``pipelines/cli``), or retry po
     ├── SourceError            an outside system failed or refused
     │   ├── SourceRefused      permanent: asking again will not help (401, 403, 400)
     │   └── SourceUnavailable  passing: retries are used up, a later run may succeed
+    │       └── SourceUnreachable  it never answered: the address may be wrong; exit 2
     ├── DocumentError          one document cannot be processed; it waits in the queue, the rest goes on
     ├── CompanyBusy            another run holds the company's lock
     └── StorageError           the store is damaged, full, or cannot be written
@@ -47,6 +48,12 @@ class SourceRefused(SourceError):
 
 class SourceUnavailable(SourceError):
     """The source did not answer in time, or kept failing; what was fetched is kept, a later run goes on."""
+
+
+class SourceUnreachable(SourceUnavailable):
+    """Nothing answers at the source's address, which may be a wrong one."""
+
+    exit_code = 2
 
 
 class DocumentError(CasebookError):

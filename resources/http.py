@@ -24,7 +24,7 @@ import requests.utils
 import urllib3.exceptions
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from domain.errors import InputError, SourceRefused, SourceUnavailable
+from domain.errors import InputError, SourceRefused, SourceUnavailable, SourceUnreachable
 from resources.rate_budget import RateBudget
 
 #: Tries for a request that is answered, but wrongly; after them the document is at fault more likely than the moment.
@@ -140,7 +140,8 @@ class Http:
     ) -> Answer:
         """GET ``base + path`` as a ``shape``. ``cost`` is in credits of the rate limit.
 
-        Raises ``HttpRefused``, ``BadAnswer``, or ``SourceUnavailable`` when the source is out of reach.
+        Raises ``HttpRefused``, ``BadAnswer``, or ``SourceUnavailable`` when the source is out of reach (and never was
+        within it: ``SourceUnreachable``).
         """
         patience = _Patience(self._heard, longest_wait)
         tries = Retrying(
@@ -161,7 +162,8 @@ class Http:
         detail = f"{self.base}{path}: {last} ({tries} {'try' if tries == 1 else 'tries'})."
         remedy = "Nothing is lost; a later run goes on from here."
         if not last.answered:
-            return SourceUnavailable(f"{self.name} cannot be reached.", detail, remedy)
+            kind = SourceUnavailable if self._heard else SourceUnreachable
+            return kind(f"{self.name} cannot be reached.", detail, remedy)
         self._bad_in_a_row += 1
         if last.limited or self._bad_in_a_row >= ALL_BAD:
             return SourceUnavailable(f"{self.name} fails.", detail, remedy)
