@@ -266,27 +266,27 @@ class Freshdesk:
                 shown = {str(row["id"]): last for row in rows if row["updated_at"] == last}
                 since = last
             else:
-                yield from self._tie(place, since, known)
+                yield from self._tie(place, since, known, set(shown))
                 since = _moved(since, timedelta(seconds=1))
 
-    def _tie(self, place: Place, moment: str, known: Known) -> Iterator[_Listed]:
+    def _tie(self, place: Place, moment: str, known: Known, shown: set[str]) -> Iterator[_Listed]:
         """The tickets of one second that fill a page or more. Later ones that these pages also show are left to the walk.
 
         Whatever leaves the second while it is paged lets others slip to a page already read. It was then seen by this
-        sweep and is missing from the next: two sweeps that see the same tickets prove the first one whole.
+        sweep and is missing from the next: two sweeps that see the same tickets prove the first one whole. A sweep that
+        sees only what was stored before this walk needs no proof.
         """
-        shown: set[str] = set()
         before: set[str] | None = None
+        news = bool(shown)
         while True:
             seen: set[str] = set()
-            news = False
             for rows in self._sweep(place, moment):
                 seen.update(str(row["id"]) for row in rows)
                 listed = _listed(place, [row for row in rows if str(row["id"]) not in shown], moment, known)
                 shown.update(seen)
                 news = news or listed.news
                 yield listed
-            if seen == before or (before is None and not news):
+            if seen == before or not news:
                 return
             before = seen
 
@@ -333,9 +333,10 @@ class Freshdesk:
         *,
         place: Place = "live",
         include: str = INCLUDES,
-        per_page: int = PER_PAGE,
+        per_page: int = 0,
     ) -> Answer:
         """One page of a list of tickets; ``more`` says that another may follow."""
+        per_page = per_page or PER_PAGE
         params: dict[str, str | int] = {"updated_since": since, "order_by": order[0], "order_type": order[1]}
         params |= {"per_page": per_page, "page": page}
         if place != "live":
