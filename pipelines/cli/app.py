@@ -61,16 +61,17 @@ def main() -> None:
         sys.stderr.write("\nInterrupted. What was done is kept; the same command goes on from there.\n")
         sys.exit(130)
     except typer.TyperException as error:  # a wrong option or argument
-        show_error(InputError(_usage(error)), as_json)
+        if usage := _usage(error):
+            show_error(usage, as_json)
         sys.exit(2)
     except BrokenPipeError:  # 'casebook … | head': the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 
 
-def _usage(error: typer.TyperException) -> str:
-    """What is wrong with the words of a command, and where its help is."""
+def _usage(error: typer.TyperException) -> InputError | None:
+    """What is wrong with the words of a command, and where its help is; None when the help itself was shown."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "casebook"
-    said: str = getattr(error, "format_message", error.__str__)()
-    return f"{said.rstrip('.')}. See '{command} --help'."
+    said: str = getattr(error, "format_message", error.__str__)().rstrip(".")
+    return InputError(f"{said}.", remedy=f"See '{command} --help'.") if said else None
