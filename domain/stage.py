@@ -159,7 +159,8 @@ class Transaction(Protocol):
     """One atomic change of a company's store: all of it is there after a crash, or none."""
 
     def upsert(self, table: str, rows: Sequence[Put]) -> int:
-        """Write rows; returns how many moved (R2: new content, or back from the dead)."""
+        """Write rows; returns how many moved (R2: new content, or back from the dead). Of several rows of one document
+        the last counts."""
         ...
 
     def delete(self, table: str, doc_ids: Sequence[str]) -> int:

@@ -274,10 +274,11 @@ class SqlTransaction:
     def upsert(self, table: str, rows: Sequence[Put]) -> int:
         if not rows:
             return 0
-        seq = self._tick(len(rows))
-        heads = self._store.heads(table, [put.doc_id for put in rows])
+        last = {put.doc_id: put for put in rows}
+        seq = self._tick(len(last))
+        heads = self._store.heads(table, list(last))
         moving, staying = [], []
-        for put in rows:
+        for put in last.values():
             head = heads.get(put.doc_id)
             moves = head is None or head.deleted or head.content_hash != put.content_hash
             (moving if moves else staying).append(put)

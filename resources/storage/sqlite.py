@@ -7,7 +7,7 @@ Does not belong here: queries (``sql``) or tables (``schema``).
 import errno
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ def _make(path: Path, build: Callable[[sa.Connection], None]) -> None:
         # SQLite would play the log of a file that was moved away into its successor.
         for leftover in (draft, *(Path(f"{file}-{kind}") for file in (path, draft) for kind in ("wal", "shm"))):
             leftover.unlink(missing_ok=True)
+        with closing(sqlite3.connect(draft)) as plain:
+            plain.execute("PRAGMA journal_mode=WAL")  # the file remembers it
         with _engine(draft).connect() as connection, connection.begin():
             build(connection)
         draft.rename(path)
@@ -56,15 +58,14 @@ def _make(path: Path, build: Callable[[sa.Connection], None]) -> None:
 def _engine(path: Path) -> sa.Engine:
     """An engine on a SQLite file with the settings every file of ours has.
 
-    WAL lets readers go on during a write. NORMAL loses nothing to kill -9 (the kept results of paid calls are
-    committed one by one; a power cut may cost the last of them).
+    WAL (``_make``) lets readers go on during a write. NORMAL loses nothing to kill -9 (the kept results of paid calls
+    are committed one by one; a power cut may cost the last of them).
     """
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30}, poolclass=sa.NullPool)
 
     @event.listens_for(engine, "connect")
     def _settings(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours, below: pysqlite's own comes too late for a safe write
-        connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
 
     @event.listens_for(engine, "begin")

@@ -1,0 +1,429 @@
+"""The company's store: rows, clock, queue and what is paid for; faults, kills, other connections, large and odd values."""
+
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from domain.company import company_id
+from domain.stage import TABLES, Cursor, Made, Put, QueueEntry
+from resources.storage.sql import SqlCompanyStore, SqlTransaction
+from resources.storage.sqlite import open_store
+from tests.processes import Child
+
+ACME = company_id("acme")
+RAW, MERGED = "raw_tickets", "merged_tickets"
+NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+ODD_IDS = [
+    "1",
+    "'; DROP TABLE raw_tickets; --",
+    '"quoted" `id` [x]',
+    "한글 표",
+    "🙂",
+    "%_*?",
+    "a\tb\nc",
+    " ",
+    "a" * 500,
+    ":key",
+    "{}",
+    "\\",
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlCompanyStore]:
+    with open_store(tmp_path / "acme", ACME) as opened:
+        yield opened
+
+
+def put(doc_id: str, text: Any = "a", **more: Any) -> Put:
+    """A row that says ``text``; its content hash is the text."""
+    return Put(**{"doc_id": doc_id, "payload": {"text": text}, "content_hash": f"hash of {text}"[:99]} | _MADE | more)
+
+
+_MADE = {"source_hash": "s1", "made_by": "m1"}
+
+
+def write(store: SqlCompanyStore, *rows: Put, table: str = RAW, gone: Sequence[str] = (), run: str = "run") -> int:
+    with store.begin(run, NOW) as transaction:
+        moved = transaction.upsert(table, rows)
+        return moved + transaction.delete(table, gone)
+
+
+def seqs(store: SqlCompanyStore, table: str = RAW) -> dict[str, int]:
+    return dict(store.window(table, 0, store.top(table), 10_000))
+
+
+# --- rows -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_store_is_empty(store: SqlCompanyStore) -> None:
+    for table in TABLES:
+        assert (store.top(table), store.count(table), store.ids(table)) == (0, 0, set())
+        assert store.window(table, 0, 99, 99) == store.changes(table, 0, 99) == list(store.scan(table)) == []
+        assert store.get(table, ["1"]) == store.heads(table, ["1"]) == {}
+    assert (store.queue(), store.due(RAW, LATER), store.state("x"), store.cursor(MERGED, RAW)) == ([], [], None, None)
+
+
+def test_a_row_comes_back_as_it_was_written(store: SqlCompanyStore) -> None:
+    assert write(store, put("1", "a", vector=b"\x00\x01\xff"), put("2", "b")) == 2
+    rows = store.get(RAW, ["1", "2", "3"], vector=True)
+    assert astuple(rows["1"]) == (("1", 1, "hash of a", "s1", "m1", {"text": "a"}, b"\x00\x01\xff", False, "run", NOW))
+    assert (rows["2"].seq, rows["2"].vector) == (2, None)
+    assert store.get(RAW, ["1"])["1"].vector is None  # not asked for
+    assert astuple(store.heads(RAW, ["2"])["2"]) == ("hash of b", "s1", "m1", False)
+    assert store.get(MERGED, ["1"]) == {}
+
+
+def test_equal_content_stays_where_it_is(store: SqlCompanyStore) -> None:
+    """R2: nothing downstream may wake up for it."""
+    write(store, put("1"), put("2"))
+    assert write(store, put("1", source_hash="s2", made_by="m2"), run="second") == 0
+    row = store.get(RAW, ["1"])["1"]
+    assert (row.seq, row.source_hash, row.made_by, row.run_id) == (1, "s2", "m2", "second")
+    assert store.changes(RAW, 2, 10) == []
+
+
+def test_new_content_moves_to_the_top(store: SqlCompanyStore) -> None:
+    write(store, put("1"), put("2"))
+    assert write(store, put("2"), put("1", "b"), put("3")) == 2
+    assert [(row.doc_id, row.payload["text"]) for row in store.changes(RAW, 0, 10)] == [
+        ("2", "a"),
+        ("1", "b"),
+        ("3", "a"),
+    ]
+    assert store.top(RAW) == seqs(store)["3"]
+
+
+def test_of_several_rows_of_one_document_the_last_counts(store: SqlCompanyStore) -> None:
+    write(store, put("1", "a"))
+    assert write(store, put("1", "a", source_hash="s2"), put("1", "b", source_hash="s3")) == 1
+    row = store.get(RAW, ["1"])["1"]
+    assert (row.payload, row.source_hash) == ({"text": "b"}, "s3")
+
+
+def test_a_tombstone_is_empty_and_can_be_read(store: SqlCompanyStore) -> None:
+    """R9."""
+    write(store, put("1", vector=b"1234"), put("2"))
+    assert write(store, gone=["1", "unknown"], run="second") == 1
+    row = store.get(RAW, ["1"], vector=True)["1"]
+    assert astuple(row) == ("1", 3, None, None, None, None, None, True, "second", NOW)
+    assert [row.doc_id for row in store.changes(RAW, 2, 10)] == ["1"]
+    assert (store.ids(RAW), store.count(RAW), store.top(RAW)) == ({"2"}, 1, 3)
+    assert write(store, gone=["1"]) == 0
+    assert store.top(RAW) == 3
+
+
+def test_what_comes_back_has_moved_even_when_it_says_the_same(store: SqlCompanyStore) -> None:
+    write(store, put("1"))
+    write(store, gone=["1"])
+    assert write(store, put("1")) == 1
+    row = store.get(RAW, ["1"])["1"]
+    assert (row.deleted, row.seq, row.payload) == (False, 3, {"text": "a"})
+
+
+def test_a_window_gives_the_newest_first(store: SqlCompanyStore) -> None:
+    write(store, *(put(f"{i}") for i in range(1, 11)))
+    write(store, gone=["3"])
+    assert store.window(RAW, 2, 8, 3) == [("8", 8), ("7", 7), ("6", 6)]
+    assert store.window(RAW, 2, 4, 9) == [("4", 4), ("2", 2)]
+    assert store.window(RAW, 11, 11, 9) == [("3", 11)]
+    assert store.window(RAW, 3, 3, 9) == []
+
+
+def test_changes_give_the_oldest_first_and_can_be_followed(store: SqlCompanyStore) -> None:
+    write(store, *(put(f"{i}", vector=bytes([i])) for i in range(10)))
+    seen, after = [], 0
+    while rows := store.changes(RAW, after, 4):
+        assert len(rows) <= 4
+        seen += rows
+        after = rows[-1].seq
+    assert [(row.doc_id, row.vector) for row in seen] == [(f"{i}", bytes([i])) for i in range(10)]
+
+
+def test_counts_are_of_live_rows_and_of_one_making(store: SqlCompanyStore) -> None:
+    write(store, put("1"), put("2", made_by="m2"), put("3", made_by="m2"))
+    write(store, gone=["3"])
+    assert (store.count(RAW), store.count(RAW, "m2"), store.count(RAW, "m3"), store.count(MERGED)) == (2, 1, 0, 0)
+
+
+def test_a_scan_is_the_live_rows_in_order_as_arrow(store: SqlCompanyStore) -> None:
+    write(store, *(put(f"{i:02}", f"텍스트 {i}") for i in range(25)))
+    write(store, gone=["07", "24"])
+    batches = list(store.scan(RAW, batch=10))
+    assert [batch.num_rows for batch in batches] == [10, 10, 3]
+    table = pa.Table.from_batches(batches, store.scan_schema)
+    assert table["doc_id"].to_pylist() == [f"{i:02}" for i in range(24) if i != 7]
+    assert table["payload"][3].as_py() == '{"text":"텍스트 3"}'
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_sequence_of_writes_gives_what_a_model_gives(store: SqlCompanyStore, seed: int) -> None:
+    """The model: a list of (document, text or None), where a moved document is taken out and put at the end."""
+    rng = random.Random(seed)
+    model: dict[str, str | None] = {}
+    for _ in range(40):
+        changed = {f"{rng.randrange(12)}": rng.choice("ab") for _ in range(rng.randrange(4))}
+        gone = [doc_id for doc_id in {f"{rng.randrange(14)}" for _ in range(rng.randrange(3))} if doc_id not in changed]
+        moves = [doc_id for doc_id, text in changed.items() if model.get(doc_id) != text]
+        dies = [doc_id for doc_id in gone if model.get(doc_id) is not None]
+        assert write(store, *(put(doc_id, text) for doc_id, text in changed.items()), gone=gone) == len(moves + dies)
+        for doc_id in moves + sorted(dies, key=list(seqs(store)).index, reverse=True):
+            model.pop(doc_id, None)
+            model[doc_id] = changed.get(doc_id)
+        rows = store.changes(RAW, 0, 100)
+        assert [(row.doc_id, row.payload and row.payload["text"]) for row in rows] == list(model.items())
+        assert store.ids(RAW) == {doc_id for doc_id, text in model.items() if text}
+        assert store.top(RAW) == (rows[-1].seq if rows else 0)
+        assert store.window(RAW, 0, 10_000, 5) == [(row.doc_id, row.seq) for row in reversed(rows)][:5]
+
+
+# --- cursors, state, queue, paid results ------------------------------------------------------------------------------
+
+
+def test_cursors_and_states_are_kept_and_replaced(store: SqlCompanyStore) -> None:
+    cursor = Cursor(MERGED, RAW, "rule", 12, ((10, 12), (1, 4)))
+    for kept, value in ((cursor, {"page": 1}), (cursor.shrunk(None), ["한글", None, "🙂"])):
+        with store.begin("run", NOW) as transaction:
+            transaction.save_cursor(kept)
+            transaction.save_state("walk", value)
+        assert (store.cursor(MERGED, RAW), store.state("walk")) == (kept, value)
+    assert (store.cursor(RAW, MERGED), store.state("other")) == (None, None)
+
+
+def test_the_queue_counts_retries_and_remembers_the_first_time(store: SqlCompanyStore) -> None:
+    for run, now, reason in (("r1", NOW, "down"), ("r2", LATER, "still down")):
+        with store.begin(run, now) as transaction:
+            transaction.fail(MERGED, {"1": reason}, {"1": now})
+    assert store.queue() == [QueueEntry(MERGED, "1", "still down", 1, LATER, NOW, "r2")]
+    assert (store.due(MERGED, NOW), store.due(MERGED, LATER), store.due(RAW, LATER)) == ([], ["1"], [])
+    assert (store.queued(MERGED, ["1", "2"]), store.queued(RAW, ["1"])) == ({"1": 1}, {})
+    with store.begin("r3", LATER) as transaction:
+        transaction.settle(RAW, ["1"])  # another table's queue
+        transaction.settle(MERGED, ["2"])
+    assert store.due(MERGED, LATER) == ["1"]
+    with store.begin("r3", LATER) as transaction:
+        transaction.settle(MERGED, ["1"])
+    assert store.queue() == []
+
+
+def test_a_paid_result_is_kept_once_and_forgotten_by_document(store: SqlCompanyStore) -> None:
+    first, other = Made({"said": "a"}, b"\x01\x02", tokens=7, cost=0.5), Made({"said": "b"})
+    store.keep_paid("m1", [("h1", "1", first), ("h2", "2", other)], "run", NOW)
+    store.keep_paid("m1", [("h1", "3", other)], "run", NOW)
+    found = store.paid("m1", ["h1", "h2", "h3"])
+    assert {key: (made.payload, made.vector) for key, made in found.items()} == {
+        "h1": ({"said": "a"}, b"\x01\x02"),
+        "h2": ({"said": "b"}, None),
+    }
+    assert store.paid("m2", ["h1"]) == {}
+    with store.begin("run", NOW) as transaction:
+        transaction.forget_paid(["1", "3"])
+    assert set(store.paid("m1", ["h1", "h2"])) == {"h2"}
+
+
+# --- all or nothing ---------------------------------------------------------------------------------------------------
+
+
+def everything(store: SqlCompanyStore) -> list[Any]:
+    """All that the database holds, the clock included."""
+    names = store._db.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
+    rows = [[tuple(row) for row in store._db.exec_driver_sql(f"SELECT * FROM {name}")] for name in sorted(names)]
+    store._db.rollback()
+    return rows
+
+
+def some_of_all(transaction: SqlTransaction) -> None:
+    transaction.upsert(RAW, [put("1", "new"), put("4")])
+    transaction.delete(RAW, ["2"])
+    transaction.upsert(MERGED, [put("1")])
+    transaction.save_cursor(Cursor(MERGED, RAW, "rule", 5))
+    transaction.save_state("walk", 2)
+    transaction.fail(RAW, {"9": "bad"}, {"9": NOW})
+    transaction.settle(RAW, ["8"])
+    transaction.forget_paid(["1"])
+
+
+def test_a_write_that_raises_leaves_nothing_behind(store: SqlCompanyStore) -> None:
+    with store.begin("run", NOW) as transaction:
+        transaction.upsert(RAW, [put("1"), put("2"), put("3")])
+        transaction.fail(RAW, {"8": "bad"}, {"8": NOW})
+        transaction.save_state("walk", 1)
+    store.keep_paid("m1", [("h1", "1", Made({}))], "run", NOW)
+    before = everything(store)
+    with pytest.raises(ZeroDivisionError), store.begin("run", NOW) as transaction:
+        some_of_all(transaction)
+        raise ZeroDivisionError
+    assert everything(store) == before
+    with store.begin("run", NOW) as transaction:
+        some_of_all(transaction)
+    assert everything(store) != before
+    assert seqs(store)["4"] == 5  # no number was lost to the write that failed
+
+
+def test_a_row_that_cannot_be_written_undoes_the_write(store: SqlCompanyStore) -> None:
+    before = everything(store)
+    for bad in (put("2", "\ud800"), put("2", object())):
+        with pytest.raises(TypeError), store.begin("run", NOW) as transaction:
+            transaction.upsert(RAW, [put("1")])
+            transaction.upsert(RAW, [bad])
+    assert everything(store) == before
+
+
+# --- other connections ------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_goes_on_during_a_write_and_sees_it_whole_at_its_end(store: SqlCompanyStore, tmp_path: Path) -> None:
+    write(store, put("1"))
+    with open_store(tmp_path / "acme", ACME) as reader:
+        with store.begin("run", NOW) as transaction:
+            transaction.upsert(RAW, [put("1", "b"), put("2")])
+            transaction.save_state("walk", 2)
+            started = time.perf_counter()
+            assert (reader.ids(RAW), reader.get(RAW, ["1"])["1"].payload, reader.state("walk")) == (
+                {"1"},
+                {"text": "a"},
+                None,
+            )
+            assert time.perf_counter() - started < 5  # SQLite would wait 30 s for a lock
+        assert (reader.ids(RAW), reader.get(RAW, ["1"])["1"].payload, reader.state("walk")) == (
+            {"1", "2"},
+            {"text": "b"},
+            2,
+        )
+
+
+def test_a_reader_loses_nothing_of_two_writers(tmp_path: Path) -> None:
+    """R1: numbers become visible in their order, so the highest one seen is a safe mark."""
+    folder, writers, rounds = tmp_path / "acme", 2, 40
+    with open_store(folder, ACME) as reader:
+        threads = [threading.Thread(target=write_many, args=(folder, name, rounds)) for name in range(writers)]
+        for thread in threads:
+            thread.start()
+        seen: list[tuple[int, str]] = []
+        running = True
+        while running:
+            running = any(thread.is_alive() for thread in threads)  # asked before the last look
+            seen += [(row.seq, row.doc_id) for row in reader.changes(RAW, seen[-1][0] if seen else 0, 7)]
+        while rows := reader.changes(RAW, seen[-1][0], 100):
+            seen += [(row.seq, row.doc_id) for row in rows]
+    assert [seq for seq, _ in seen] == list(range(1, writers * rounds * 3 + 1))
+    assert {doc_id for _, doc_id in seen} == {
+        f"{name} {number} {part}" for name in range(writers) for number in range(rounds) for part in range(3)
+    }
+
+
+def write_many(folder: Path, name: int, rounds: int) -> None:
+    rng = random.Random(name)
+    with open_store(folder, ACME) as store:
+        for number in range(rounds):
+            with store.begin("run", NOW) as transaction:
+                for part in range(3):
+                    transaction.upsert(RAW, [put(f"{name} {number} {part}")])
+                    if rng.random() < 0.2:
+                        time.sleep(0.003)
+
+
+# --- kill -9 ----------------------------------------------------------------------------------------------------------
+
+
+def test_kill_9_in_the_middle_of_commits_leaves_whole_ones_only(tmp_path: Path) -> None:
+    folder = tmp_path / "acme"
+    rng = random.Random(1)
+    numbers: list[int] = []
+    for _ in range(12):
+        with Child(commit_for_ever, folder) as child:
+            child.hear()
+            time.sleep(rng.random() * 0.03)
+            child.kill()
+            assert child.was_killed
+        with open_store(folder, ACME) as store:
+            numbers.append(whole_commits(store))
+        with sqlite3.connect(folder / "casebook.sqlite") as plain:
+            assert plain.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        plain.close()
+    assert numbers == sorted(set(numbers))
+
+
+def commit_for_ever(say: Callable[[str], None], folder: Path) -> None:
+    with open_store(folder, ACME) as store:
+        first = number = store.state("number") or 0
+        while True:
+            number += 1
+            store.keep_paid("m1", [(f"h{number}", "1", Made({"number": number}))], "run", NOW)
+            with store.begin("run", NOW) as transaction:
+                for table in (RAW, MERGED):
+                    transaction.upsert(table, [put(f"{i}", number) for i in range(50)])
+                transaction.delete(RAW, [f"{number % 50}"])
+                transaction.save_cursor(Cursor(MERGED, RAW, "rule", number))
+                transaction.save_state("number", number)
+            if number == first + 1:
+                say("at work")
+
+
+def whole_commits(store: SqlCompanyStore) -> int:
+    """The number of the last commit, after showing that nothing is there of the next."""
+    number: int = store.state("number")
+    assert store.cursor(MERGED, RAW) == Cursor(MERGED, RAW, "rule", number)
+    for table, ids in ((RAW, {f"{i}" for i in range(50) if i != number % 50}), (MERGED, {f"{i}" for i in range(50)})):
+        rows = store.get(table, sorted(ids))
+        assert store.ids(table) == ids
+        assert {row.payload["text"] for row in rows.values()} == {number}
+    kept = store.paid("m1", [f"h{n}" for n in range(1, number + 3)])
+    assert len(kept) - number in (0, 1)  # each was kept before its commit
+    return number
+
+
+# --- large and odd ----------------------------------------------------------------------------------------------------
+
+
+def test_odd_ids_and_texts_are_only_values(store: SqlCompanyStore) -> None:
+    rows = [put(doc_id, doc_id * 2) for doc_id in ODD_IDS]
+    assert write(store, *rows) == len(ODD_IDS)
+    assert {doc_id: row.payload["text"] for doc_id, row in store.get(RAW, ODD_IDS).items()} == {
+        doc_id: doc_id * 2 for doc_id in ODD_IDS
+    }
+    assert store.ids(RAW) == set(ODD_IDS)
+    with store.begin("run", NOW) as transaction:
+        transaction.fail(RAW, dict.fromkeys(ODD_IDS, "🙂 '"), dict.fromkeys(ODD_IDS, NOW))
+        transaction.save_state("'; DROP TABLE clock; --", ODD_IDS)
+    assert sorted(store.due(RAW, NOW)) == sorted(ODD_IDS)
+    assert store.state("'; DROP TABLE clock; --") == ODD_IDS
+    assert [row for batch in store.scan(RAW, batch=3) for row in batch["doc_id"].to_pylist()] == sorted(ODD_IDS)
+    assert write(store, gone=ODD_IDS) == len(ODD_IDS)
+    assert store.count(RAW) == 0
+
+
+def test_rows_of_a_megabyte(store: SqlCompanyStore) -> None:
+    texts = {f"{i}": f"{i} 한글🙂" * 100_000 for i in range(8)}
+    write(store, *(put(doc_id, text, vector=b"\x01" * 1_000_000) for doc_id, text in texts.items()))
+    assert {doc_id: row.payload["text"] for doc_id, row in store.get(RAW, list(texts)).items()} == texts
+    assert [len(row.vector or b"") for row in store.changes(RAW, 0, 10)] == [1_000_000] * 8
+
+
+def test_ten_thousand_rows_at_once(store: SqlCompanyStore) -> None:
+    ids = [f"{i:05}" for i in range(10_000)]
+    started = time.process_time()
+    assert write(store, *(put(doc_id) for doc_id in ids)) == 10_000
+    assert (
+        write(store, *(put(doc_id, "b") for doc_id in ids[:5_000]), *(put(doc_id) for doc_id in ids[5_000:])) == 5_000
+    )
+    assert time.process_time() - started < 5  # some 0.5 s; a row at a time would take 30
+    many = [f"{i:05}" for i in range(40_000)]  # more than SQLite takes in one statement
+    assert len(store.get(RAW, many)) == len(store.heads(RAW, many)) == 10_000
+    store.keep_paid("m1", [(doc_id, doc_id, Made({})) for doc_id in ids], "run", NOW)
+    assert len(store.paid("m1", many)) == 10_000
+    with store.begin("run", NOW) as transaction:
+        assert transaction.delete(RAW, many) == 10_000
+        transaction.settle(RAW, many)
+        transaction.forget_paid(many)
+    assert (store.count(RAW), store.paid("m1", ids)) == (0, {})
+    assert len(set(seqs(store).values())) == 10_000
