@@ -185,7 +185,8 @@ _SEPARATOR = re.compile(
     re.IGNORECASE,
 )
 _FORWARDED = re.compile(
-    r"[-\s\[]*(?:Begin forwarded message|Forwarded message|전달된 (?:메시지|메일)(?:를 시작합니다| 시작| 내용)?)\s*:?[-\s\]]*$",
+    r"[-\s\[]*(?:Begin forwarded message|Forwarded message|전달된 (?:메시지|메일)(?:를 시작합니다| 시작| 내용)?)"
+    r"\s*:?[-\s\]]*$",
     re.IGNORECASE,
 )
 _FROM = re.compile(r"\*?(?:From|보낸 ?사람|보낸이|발신(?:자|인)?)\s*:", re.IGNORECASE)
@@ -268,12 +269,14 @@ def _after_headers(lines: list[str], at: int) -> int:
 
 _SENT_FROM = re.compile(
     r"(?:Sent from (?:my|Mail|Outlook|Yahoo|Samsung|AOL)\b.{0,60}|Get Outlook for \w+.{0,60}|Sent via .{1,40}"
-    r"|(?:나의|내) .{1,30}에서 (?:보냄|보냈습니다\.?)|.{1,40}(?:스마트폰|휴대폰|Galaxy|갤럭시|iPhone|iPad|앱|메일)에서 (?:보냄|보냈습니다\.?|보낸 메일입니다\.?)"
+    r"|(?:나의|내) .{1,30}에서 (?:보냄|보냈습니다\.?)"
+    r"|.{1,40}(?:스마트폰|휴대폰|Galaxy|갤럭시|iPhone|iPad|앱|메일)에서 (?:보냄|보냈습니다\.?|보낸 메일입니다\.?)"
     r"|(?:iOS|Android|안드로이드)용 Outlook.{0,40})$",
     re.IGNORECASE,
 )
 _DISCLAIMER = re.compile(
-    r".{0,400}(?:confidential|intended (?:recipient|only|solely)|addressee).{0,400}(?:e-?mail|message|recipient|delete|disclos)"
+    r".{0,400}(?:confidential|intended (?:recipient|only|solely)|addressee)"
+    r".{0,400}(?:e-?mail|message|recipient|delete|disclos)"
     r"|.{0,60}본 ?(?:메일|이메일|전자우편).{0,300}(?:기밀|비밀|수신인|수신자|법적)",
     re.IGNORECASE,
 )

@@ -1,0 +1,100 @@
+"""Tags of a ticket out of its own words: nouns in Korean, content words and their pairs in English, codes in both.
+
+Belongs here: which words can be a tag, and which of a ticket's words are its five best.
+Does not belong here: how a tag is stored (``summary``), or the tags that people gave in the helpdesk (``ticket``).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from domain.summary import MAX_TAGS, tidy_tags
+from domain.tokens import korean_nouns
+
+_HANGUL = re.compile("[가-힣]")
+_LINK = re.compile(r"https?://\S+|\S+@\S+")
+_PHRASE = re.compile(r"[^\s,.;:!?()\[\]\"“”…>/]+(?:[ ][^\s,.;:!?()\[\]\"“”…>/]+)*")
+_CODE = re.compile(r"(?<![\w-])(?=[A-Za-z\d-]*\d)[A-Za-z]{1,6}[-_]?\d[A-Za-z\d-]{0,9}(?![\w-])")
+_ACRONYM = re.compile(r"(?<![\w-])[A-Z][A-Za-z]?[A-Z]{1,4}(?![\w-])")
+_WORD = re.compile(r"[a-z][a-z'’-]*[a-z]")
+
+_NOT_ENGLISH_TAGS = """
+    able about above after again against all almost alone along already also although always am among an and another any
+    anybody anymore anyone anything anyway are aren't around as ask asked asking at away back bad be became because been
+    before behind being below best better between both bring but by call called calling came can can't cannot cause check
+    checked come comes coming completely could couldn't day days did didn't different do does doesn't doing don't done down
+    during each either else end enough etc even ever every everybody everyone everything exactly explain fact far few find
+    fine first fix follow for found from full gave get gets getting give given gives giving go goes going gone good got great
+    had half happen happened happening happens hard has have haven't having he hear hello help helping her here hey hi him his
+    hour hours how however i i'd i'll i'm i've if in instead into is isn't issue issues it it's its itself just keep keeps
+    kind know last late lately later least left less let let's like little long longer look looking looks lot made make makes
+    making many may maybe me mean means might mine minute minutes moment month months more morning most much must my myself
+    need needed needs never new next nice no nobody none nor not nothing now of off often ok okay old on once one only or
+    other others our out over own part people per perhaps place please plus possible problem problems properly put question
+    quite rather read real really reason receive received right said same saw say saying says second see seem seems seen send
+    sent several she should show shows side simply since so some somebody someone something soon sorry start started still
+    stop stopped stuff such support sure take taken takes taking tell than thank thanks that that's the their them then there
+    there's these they they're thing things think this those though three through time times to today together told tomorrow
+    too took tried tries try trying turn turned turns two under until up upon us use used uses using usually very via wait
+    waiting want wanted wants was wasn't way we we'd we'll we're we've week weeks well went were what what's when where
+    whether which while who whole whom whose why will wish with within without won't word work worked working works would
+    wouldn't wrong year years yes yesterday yet you you'd you'll you're you've your yours yourself monday tuesday wednesday
+    thursday friday saturday sunday afternoon evening night tonight team guys folks dear regards kindly dm
+"""
+_NOT_KOREAN_TAGS = """
+    가능 경우 고객 과정 관련 그것 그거 기존 내용 내일 누구 다음 답변 당일 대신 도움 동안 동일 두번 때문 문의 문제 발생
+    방법 방금 본인 부분 부탁 불가 불편 사람 사용 사항 상담 상태 상황 선택 순간 시간 시도 시작 아래 안내 안녕 양해 어제
+    언제 업무 여기 여러 오늘 오류 오전 오후 요즘 우리 운영 월요일 화요일 수요일 목요일 금요일 토요일 일요일 위치 이것
+    이번 이상 이상한 이전 이후 이용 일부 입력 자꾸 작년 재차 저번 저장 저희 전부 전체 전화 접수 정도 정상 제가 조치
+    종류 주말 지금 지난달 지난주 진행 질문 처리 처음 최근 추가 클릭 팀장 필요 하나 하루 한번 해결 해당 화면 확인
+    확인요 회사 회신 금일 내년 올해 분들 저녁 아침 이유 원인 결과 요청 관리 이때 그때 이거 다른날 직원
+"""
+_STOP_EN = frozenset(_NOT_ENGLISH_TAGS.split())
+_STOP_KO = frozenset(_NOT_KOREAN_TAGS.split())
+
+_IN_SUBJECT = 3  # as much as three mentions
+_MOST_MENTIONS = 4
+
+
+def tags_of(subject: str, told: Sequence[str]) -> tuple[str, ...]:
+    """Up to five tags, the best first. ``told`` are the texts of the summary, which is where tags are looked for.
+
+    A word counts by its mentions, and more if it stands in the subject; a pair of neighbours that occurs together
+    beats its parts. The same texts always give the same tags.
+    """
+    texts = [_LINK.sub(" ", text) for text in (subject, *told)]
+    mentions: Counter[str] = Counter()
+    for at, text in enumerate(texts):
+        for name in _candidates(text):
+            mentions[name] += 1 if at else _IN_SUBJECT
+    order = {name: at for at, name in enumerate(mentions)}
+    ranked = sorted(mentions, key=lambda name: (-min(mentions[name], _IN_SUBJECT + _MOST_MENTIONS), order[name]))
+    chosen: list[str] = []
+    for name in ranked:
+        if len(chosen) < MAX_TAGS and not any(
+            name in other.split() or set(name.split()) & set(other.split()) for other in chosen
+        ):
+            chosen.append(name)
+    return tidy_tags(chosen)
+
+
+def _candidates(text: str) -> Iterator[str]:
+    yield from (code.lower() for code in _CODE.findall(text))
+    if _HANGUL.search(text):
+        yield from (acronym.lower() for acronym in _ACRONYM.findall(text))
+        yield from (noun.lower() for noun in korean_nouns(text) if len(noun) > 1 and noun not in _STOP_KO)
+        return
+    for phrase in _PHRASE.findall(text.lower()):
+        words = [word if _is_english_tag(word) else "" for word in phrase.split(" ")]
+        yield from (word for word in words if word)
+        yield from (f"{left} {right}" for left, right in pairwise(words) if left and right)
+
+
+def _is_english_tag(word: str) -> bool:
+    return (
+        3 <= len(word) <= 20
+        and _WORD.fullmatch(word) is not None
+        and word.replace("’", "'") not in _STOP_EN
+        and not word.endswith("ly")
+    )
