@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from domain.company import read_setting
 from domain.errors import InputError
-from pipelines.cli.output import Json, err, out, print_json, table
+from pipelines.cli.output import Json, err, out, print_json
 
 if TYPE_CHECKING:
     from query.search import Answer
@@ -92,12 +92,11 @@ def explain(id: Company, doc_id: Annotated[str, typer.Argument(help="The documen
         "source: "
         + escape(", ".join(f"{name} {value}" for name, value in told.source.items()) or "nothing is left of it")
     )
-    columns = ("table", "state", "content", "made from", "made by", "run", "when")
-    rows = [
-        [s.table, s.state, s.content_hash[:12], s.source_hash[:20], s.made_by, s.run_id[:8], s.updated_at]
-        for s in told.steps
-    ]
-    out.print(table(*columns, rows=rows))
+    for step in told.steps:
+        wrote = f"{step.content_hash[:12] or '-'} written {step.updated_at} by run {step.run_id[:8]}"
+        out.print(f"[bold]{step.table:18}[/] {step.state:7}" + (wrote if step.seq else ""))
+        if step.made_by:
+            out.print(f"{'':26}[dim]from {escape(step.source_hash[:20])} by {escape(step.made_by)}[/]", soft_wrap=True)
     out.print(f"vector: {told.point_id} {'is' if told.in_index else 'is not'} in the index")
     for entry in told.waiting:
         out.print(
