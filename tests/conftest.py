@@ -1,0 +1,69 @@
+"""What tests of the whole system share: homes, a sandbox of made-up tickets, a home that was synced once."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.serve import Sandbox
+from tests.homes import Home, done
+
+TICKETS = 120
+"""How many tickets the made-up company has; five in eight of them are resolved."""
+
+
+def _point_at(home: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    home.mkdir(exist_ok=True)
+    for name, value in (("CASEBOOK_HOME", home), ("DAGSTER_HOME", home / "dagster"), ("DAGSTER_DISABLE_TELEMETRY", 1)):
+        monkeypatch.setenv(name, str(value))  # the commands set them too; this puts them back afterwards
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("CASEBOOK_MASTER_KEY", raising=False)
+    return Home(home)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """An empty home."""
+    return _point_at(tmp_path / "home", monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def helpdesk() -> Iterator[Sandbox]:
+    """A sandbox with the account ``made``; tests that need it as new say ``reset``."""
+    with Sandbox(generated={"made": TICKETS}) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def first_sync(helpdesk: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose company ``made`` was synced once. Only to be read, or copied."""
+    path = tmp_path_factory.mktemp("synced") / "home"
+    with pytest.MonkeyPatch.context() as patches:
+        _point_at(path, patches)
+        add(helpdesk, "made")
+        done("sync", "made")
+    return path
+
+
+def add(sandbox: Sandbox, id: str, account: str = "made") -> None:
+    """Register an account of a sandbox, with the fast embedding model."""
+    done(
+        *("company", "add", id, "--platform", "freshdesk", "--url", sandbox.url(account), "--key-stdin"),
+        *("--set", "embedding_model=use-multi"),
+        stdin=sandbox.key(account),
+    )
+
+
+@pytest.fixture
+def read_only(first_sync: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """The home that was synced once, for tests that change nothing in it."""
+    return _point_at(first_sync, monkeypatch)
+
+
+@pytest.fixture
+def synced(helpdesk: Sandbox, first_sync: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A copy of the home that was synced once, and the sandbox as it was then."""
+    helpdesk.admin("made", "reset")
+    shutil.copytree(first_sync, tmp_path / "home", symlinks=True)
+    return _point_at(tmp_path / "home", monkeypatch)

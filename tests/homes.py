@@ -1,0 +1,158 @@
+"""A Casebook home of its own for a test, the real console command on it, and what lies in it afterwards.
+
+Belongs here: what tests of the whole system share. Does not belong here: any test, or the fixtures (``conftest``).
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any, TextIO
+from unittest.mock import patch
+
+from domain.company import Company, company_id
+from domain.fingerprint import point_id
+from domain.stage import TABLES
+from resources.companies import Companies
+from resources.settings import Settings
+from resources.vector_index.base import Filters
+from resources.vector_index.edge import EdgeReader
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended: its exit code and both of its outputs."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+
+def casebook(*words: str, stdin: str = "") -> Said:
+    """Run the console script in this process, just as ``.venv/bin/casebook`` calls it."""
+    from pipelines.cli.app import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        patch.object(sys, "argv", ["casebook", *words]),
+        patch.object(sys, "stdin", io.StringIO(stdin)),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+            raise AssertionError("the console script ends by sys.exit")
+        except SystemExit as end:
+            code = end.code
+    assert isinstance(code, int)
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def done(*words: str, stdin: str = "") -> Said:
+    """The same for a command that must succeed."""
+    said = casebook(*words, stdin=stdin)
+    assert said.code == 0, said
+    return said
+
+
+@dataclass
+class Home:
+    """One home; the environment of this process points at it while the fixture lives."""
+
+    path: Path
+    settings: Settings = field(init=False)
+    companies: Companies = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.settings = Settings(home=self.path)
+        self.companies = Companies(self.settings)
+
+    def company(self, id: str) -> Company:
+        return self.companies.get(id)
+
+    def rows(self, id: str) -> dict[str, dict[str, Any]]:
+        """The live rows of every table, without when and by which run they were written."""
+        with self.companies.store(company_id(id)) as store:
+            tables = {table: store.get(table, sorted(store.ids(table)), vector=True) for table in TABLES}
+        return {
+            table: {
+                doc_id: (row.content_hash, row.source_hash, row.made_by, row.payload, row.vector)
+                for doc_id, row in rows.items()
+            }
+            for table, rows in tables.items()
+        }
+
+    def tops(self, id: str) -> dict[str, int]:
+        """Every table's highest seq: moves with any change of content."""
+        with self.companies.store(company_id(id)) as store:
+            return {table: store.top(table) for table in TABLES}
+
+    def reader(self, id: str) -> EdgeReader:
+        return EdgeReader(self.settings.index_folder(company_id(id)), company_id(id), "ticket")
+
+    def points(self, id: str) -> dict[str, tuple[Any, list[float] | None]]:
+        """The published index: payload and vector of every point, by document."""
+        reader = self.reader(id)
+        fields = ["company_id", "data_type", "ticket_id", "summary", "original_data", "created_at", "title", "status"]
+        fields += ["tags", "product", "language", "updated_at", "url"]
+        return {
+            payload["ticket_id"]: (payload, reader.vector(point_id(id, "ticket", payload["ticket_id"])))
+            for payload in reader.payloads(fields, Filters())
+        }
+
+    def files(self, *but: str) -> dict[str, str]:
+        """Every file below the home with a hash of its content; not Dagster's own, not locks."""
+        found = {
+            path.relative_to(self.path).as_posix(): hashlib.blake2b(path.read_bytes()).hexdigest()
+            for path in self.path.rglob("*")
+            if path.is_file() and not path.name.endswith((".lock", "-wal", "-shm"))
+        }
+        return {name: digest for name, digest in found.items() if name.split("/")[0] not in ("dagster", "locks", *but)}
+
+
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(["tests.homes", "pipelines.sync_run", "pipelines.cli.app", "query.search"])
+
+
+def start(home: Path, *words: str, output: Path) -> ForkServerProcess:
+    """Run the console script in a process of its own, which can be killed. Its output goes to a file.
+
+    Forked from a server that has imported everything, so that a kill hits the work and not the imports.
+    """
+    process = _forks.Process(target=_console, args=(str(home), list(words), str(output)))
+    process.start()
+    return process
+
+
+def _console(home: str, words: Sequence[str], output: str) -> None:
+    os.environ["CASEBOOK_HOME"] = home
+    file = Path(output).open("w")  # noqa: SIM115 -- lives as long as the process
+    os.dup2(file.fileno(), 1)
+    os.dup2(file.fileno(), 2)
+    sys.argv = ["casebook", *words]
+    from pipelines.cli.app import main
+
+    with _flushed(sys.stdout), _flushed(sys.stderr):
+        main()
+
+
+@contextlib.contextmanager
+def _flushed(stream: TextIO) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        stream.flush()
