@@ -46,23 +46,26 @@ class Sentence:
 def summarise(merged: Json) -> Summary:
     """Summarise a merged ticket from its subject and public messages; private notes are never read.
 
-    Reads ``subject``, ``language``, ``messages`` and, if it is there, ``requester``. "" and None where the ticket
-    does not tell. Raises ``DocumentError`` for a ticket without any words.
+    Reads ``subject``, ``language`` and ``messages``. "" and None where the ticket does not tell.
+    Raises ``DocumentError`` for a ticket without any words.
     """
     told = _told(merged)
-    problem = _problem(merged["subject"], told)
+    subject = _plain(merged["subject"])
+    title = _title(subject, merged["messages"])
+    problem = _problem(title, told)
     if not problem:
         raise DocumentError("Nothing to summarise.", "The ticket has no words.")
     cause = _cause(told)
     solution = _solution(told, cause)
     result = _result(told, solution)
-    texts = problem, cause.text if cause else "", _in_order(solution), _in_order(result)
+    stated = cause.text if cause else None
+    solved = _in_order(solution)
     return Summary(
         problem=problem,
-        cause=texts[1] or None,
-        solution=texts[2],
-        result=texts[3],
-        tags=tags_of(_without_noise(merged["subject"]), texts[:3]),
+        cause=stated,
+        solution=solved,
+        result=_in_order(result),
+        tags=tags_of(subject, [problem.removeprefix(title), stated or "", solved]),
         method=METHOD,
         language=merged["language"],
     )
@@ -79,20 +82,24 @@ _SALUTATION = re.compile(
     r"|안녕하(?:세요|십니까)[^.!?,~]{0,30}[.!?,~]+\s*|[가-힣]{2,4} ?(?:고객)?님[,.!~]+\s*",
     re.IGNORECASE,
 )
+_VOCATIVE = re.compile(
+    r"(?!(?:\w+ly|also|and|but|fine|first|great|hence|here|however|indeed|instead|meanwhile|next|no|now|oh|ok|okay|perfect"
+    r"|perhaps|please|right|so|sorry|still|sure|thanks|then|there|today|well|yes|yesterday),)(?-i:[A-Z][a-z]+), (?=.)",
+    re.IGNORECASE,
+)
 _TITLE_NOISE = re.compile(r"(?:(?:re|fw|fwd|답장|회신|전달)\s*:\s*|\[[^\]]{1,20}\]\s*)+", re.IGNORECASE)
 
 
 def _told(merged: Json) -> list[Sentence]:
     """The sentences of customer and agents, cleaned of salutations, handles and initials, in the thread's order."""
     told: list[Sentence] = []
-    first_name = merged.get("requester", {}).get("name", "").partition(" ")[0]
     public = (m for m in merged["messages"] if not m["private"] and m["author"] != "system")
     for turn, message in enumerate(public):
-        text = _without(_INITIALS, _SHORT_LINK.sub("", _without(_MENTIONS, message["text"][:_READ])))
-        for at, sentence in enumerate(sentences(text)):
-            words = _without(_SALUTATION, sentence)
-            if first_name and words.startswith(f"{first_name}, "):
-                words = words[len(first_name) + 2 :]
+        text = _after(_MENTIONS, _SHORT_LINK.sub("", message["text"][:_READ]).rstrip())
+        for at, sentence in enumerate(sentences(_INITIALS.sub("", text))):
+            words = _after(_SALUTATION, sentence)
+            if at == 0:
+                words = _after(_VOCATIVE, words)
             if words != sentence:
                 words = words[:1].upper() + words[1:]
             if any(map(str.isalnum, words)):
@@ -100,13 +107,14 @@ def _told(merged: Json) -> list[Sentence]:
     return told
 
 
-def _without(noise: re.Pattern[str], text: str) -> str:
-    """The text without what ``noise`` finds at its start (or at its end, where the pattern is bound to it)."""
-    return noise.sub("", text, count=1) if noise.pattern.endswith("$") or noise.match(text) else text
+def _after(noise: re.Pattern[str], text: str) -> str:
+    """The text without the noise it begins with."""
+    found = noise.match(text)
+    return text[found.end() :] if found else text
 
 
-def _without_noise(subject: str) -> str:
-    return _without(_MENTIONS, _without(_TITLE_NOISE, subject)).strip()
+def _plain(subject: str) -> str:
+    return _after(_MENTIONS, _SHORT_LINK.sub("", _after(_TITLE_NOISE, subject))).strip()
 
 
 def _in_order(chosen: Collection[Sentence]) -> str:
@@ -134,12 +142,11 @@ def _shared(sentence: Sentence, others: Collection[str]) -> float:
 # --- problem ----------------------------------------------------------------------------------------------------
 
 
-def _problem(subject: str, told: Sequence[Sentence]) -> str:
-    """The subject, and the most telling sentences of the customer before the first answer."""
+def _problem(title: str, told: Sequence[Sentence]) -> str:
+    """The title, and the most telling sentences of the customer before the first answer."""
     answered = next((one.turn for one in told if one.author == "agent"), len(told))
     customer = [one for one in told if one.author == "customer"]
     opening = ([one for one in customer if one.turn < answered] or customer or list(told))[:_MOST]
-    title = _title(subject, opening)
     answers = {word for one in told if one.author == "agent" for word in one.words}
     central = lexrank([one.words for one in opening])
 
@@ -154,12 +161,11 @@ def _problem(subject: str, told: Sequence[Sentence]) -> str:
     return f"{title} {_in_order(_fill(ranked[:_PICKED], room)) if room > 40 else ''}".strip()
 
 
-def _title(subject: str, opening: Sequence[Sentence]) -> str:
-    """The subject as a sentence; "" if the opening says the same (social helpdesks cut it out of the first message)."""
-    title = _without_noise(subject).rstrip("….")
-    said = _letters(" ".join(one.text for one in opening))
-    # A cut subject ends inside a word, and has the salutation that the opening lost.
-    if not title or _letters(_without(_SALUTATION, title)) in said:
+def _title(subject: str, messages: Sequence[Json]) -> str:
+    """The subject as a sentence; "" if a first message says the same: social helpdesks cut the subject out of it."""
+    title = subject.rstrip("….")
+    said = _letters(_SHORT_LINK.sub("", " ".join(message["text"][:_READ] for message in messages[:2])))
+    if not any(map(str.isalnum, title)) or _letters(title) in said:
         return ""
     return title if title[-1] in "?!" else f"{title}."
 

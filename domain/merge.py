@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Literal
 
-from domain.fingerprint import fingerprint
 from domain.mail_text import MAIL_TEXT_VERSION, message_text
 from domain.ticket import Message, Ticket
 
@@ -34,6 +33,8 @@ def merge(ticket: Ticket) -> Json:
 
     The description comes first, then the messages by time and id; where a time is missing, the source's order stays.
     A message without text and without files is left out, and so is one that repeats the description (web chats do).
+    ``updated_at`` is part of it: a touched but unchanged ticket never comes here (``Ticket.content_hash``), and what
+    follows takes the parts that it needs.
     """
     messages = list(_thread(ticket))
     texts = [ticket.subject, *(message["text"] for message in messages)]
@@ -56,11 +57,6 @@ def merge(ticket: Ticket) -> Json:
         "attachments": _attachments(ticket),
         "custom_fields": ticket.custom_fields,
     }
-
-
-def merged_content_hash(merged: Json) -> str:
-    """Hash of what a merged document says. ``updated_at`` alone is no change (DESIGN §3.2)."""
-    return fingerprint({key: value for key, value in merged.items() if key != "updated_at"})
 
 
 def thread_text(merged: Json, audience: Audience = "customer") -> str:

@@ -4,6 +4,7 @@ Belongs here: the record, its limits, its JSON form, and the texts that are made
 Does not belong here: how a summary is written (``extractive``, ``resources/llm``).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
@@ -18,6 +19,7 @@ MAX_TAGS = 5
 """Tags a summary has at most (specification: "최대 5개")."""
 
 _TAG_LIMIT = 40
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,12 @@ def joined(summary: Summary) -> str:
 
 
 def embedding_text(summary: Summary, subject: str) -> str:
-    """The text that is embedded for a ticket: the subject, unless the problem opens with it, and the summary."""
-    subject = " ".join(subject.split())
-    return joined(summary) if summary.problem.startswith(subject) else f"{subject} {joined(summary)}"
+    """The text that is embedded for a ticket: the summary, after the subject unless it says nothing new."""
+    text = joined(summary)
+    said = set(_WORD.findall(text.lower()))
+    new = [word for word in _WORD.findall(subject.lower()) if word not in said]
+    # The last word may be cut, where the subject is the head of a message.
+    return f"{' '.join(subject.split())} {text}" if len(new) > 1 else text
 
 
 def shorten(text: str, limit: int) -> str:

@@ -40,7 +40,9 @@ _NOT_ENGLISH_TAGS = """
     waiting want wanted wants was wasn't way we we'd we'll we're we've week weeks well went were what what's when where
     whether which while who whole whom whose why will wish with within without won't word work worked working works would
     wouldn't wrong year years yes yesterday yet you you'd you'll you're you've your yours yourself monday tuesday wednesday
-    thursday friday saturday sunday afternoon evening night tonight team guys folks dear regards kindly dm
+    thursday friday saturday sunday afternoon evening night tonight team guys folks dear regards kindly dm dont wont cant
+    january february march april june july august september october november december two three four five six seven eight
+    nine ten third says asks opens starts constant constantly
 """
 _NOT_KOREAN_TAGS = """
     가능 경우 고객 과정 관련 그것 그거 기존 내용 내일 누구 다음 답변 당일 대신 도움 동안 동일 두번 때문 문의 문제 발생
@@ -54,29 +56,34 @@ _STOP_EN = frozenset(_NOT_ENGLISH_TAGS.split())
 _STOP_KO = frozenset(_NOT_KOREAN_TAGS.split())
 
 _IN_SUBJECT = 3  # as much as three mentions
-_MOST_MENTIONS = 4
 
 
 def tags_of(subject: str, told: Sequence[str]) -> tuple[str, ...]:
-    """Up to five tags, the best first. ``told`` are the texts of the summary, which is where tags are looked for.
+    """Up to five tags, the best first. ``told`` are the summary's other texts; tags are looked for in all of them.
 
-    A word counts by its mentions, and more if it stands in the subject; a pair of neighbours that occurs together
-    beats its parts. The same texts always give the same tags.
+    A word counts by its mentions, and more if it stands in the subject. Two neighbours that occur together at least
+    twice are one tag. The same texts always give the same tags.
     """
-    texts = [_LINK.sub(" ", text) for text in (subject, *told)]
     mentions: Counter[str] = Counter()
-    for at, text in enumerate(texts):
-        for name in _candidates(text):
-            mentions[name] += 1 if at else _IN_SUBJECT
-    order = {name: at for at, name in enumerate(mentions)}
-    ranked = sorted(mentions, key=lambda name: (-min(mentions[name], _IN_SUBJECT + _MOST_MENTIONS), order[name]))
+    weight: Counter[str] = Counter()
+    for at, text in enumerate((subject, *told)):
+        for name in _candidates(_LINK.sub(" ", text)):
+            mentions[name] += 1
+            weight[name] += 1 if at else _IN_SUBJECT
+    for name in weight:
+        if " " in name:  # a pair: once is a chance, twice is a name, and then it tells more than each of its words
+            weight[name] = weight[name] + 1 if mentions[name] > 1 else 0
     chosen: list[str] = []
-    for name in ranked:
-        if len(chosen) < MAX_TAGS and not any(
-            name in other.split() or set(name.split()) & set(other.split()) for other in chosen
-        ):
+    for name, _ in weight.most_common():  # the earlier of two equals comes first
+        if len(chosen) == MAX_TAGS:
+            break
+        if weight[name] and not any(_overlap(name, other) for other in chosen):
             chosen.append(name)
     return tidy_tags(chosen)
+
+
+def _overlap(name: str, other: str) -> bool:
+    return not set(name.split()).isdisjoint(other.split())
 
 
 def _candidates(text: str) -> Iterator[str]:
@@ -92,9 +99,6 @@ def _candidates(text: str) -> Iterator[str]:
 
 
 def _is_english_tag(word: str) -> bool:
-    return (
-        3 <= len(word) <= 20
-        and _WORD.fullmatch(word) is not None
-        and word.replace("’", "'") not in _STOP_EN
-        and not word.endswith("ly")
-    )
+    if not (3 <= len(word) <= 20 and _WORD.fullmatch(word)) or word.replace("’", "'") in _STOP_EN:
+        return False
+    return not word.endswith(("ly", "'s", "’s")) and (not word.endswith("ed") or word.endswith("eed") or len(word) < 6)
