@@ -77,7 +77,7 @@ _MENTIONS = re.compile(r"(?:[.\s]*@\w+[\s:,-]*)+")
 _SHORT_LINK = re.compile(r"https?://(?:t\.co|bit\.ly|goo\.gl|tinyurl\.com|ow\.ly|fb\.me)/\S+")
 _INITIALS = re.compile(r"\s*(?:[\^/~*]\s?[A-Z][A-Za-z]{0,9}|(?<=[\s.!?])-\s?[A-Z][A-Za-z]{1,9})(?:\s\d(?:/\d)?)?\s*$")
 _SALUTATION = re.compile(
-    r"(?:hi|hiya|hello|hey|dear|good (?:morning|afternoon|evening|day)|morning)(?: there| all| team)?"
+    r"(?:hi|hiya|hello|hey|dear|good (?:morning|afternoon|evening|day)|morning)(?: there| all| team| support| everyone)?"
     r"(?-i:,? [A-Z][\w.'-]*){0,3}\s*[,!.:;–-]+\s*"
     r"|안녕하(?:세요|십니까)[^.!?,~]{0,30}[.!?,~]+\s*|[가-힣]{2,4} ?(?:고객)?님[,.!~]+\s*",
     re.IGNORECASE,
@@ -98,7 +98,7 @@ def _told(merged: Json) -> list[Sentence]:
         text = _after(_MENTIONS, _SHORT_LINK.sub("", message["text"][:_READ]).rstrip())
         for at, sentence in enumerate(sentences(_INITIALS.sub("", text))):
             words = _after(_SALUTATION, sentence)
-            if at == 0:
+            if at == 0 and message["author"] == "agent":
                 words = _after(_VOCATIVE, words)
             if words != sentence:
                 words = words[:1].upper() + words[1:]
@@ -167,7 +167,7 @@ def _title(subject: str, messages: Sequence[Json]) -> str:
     said = _letters(_SHORT_LINK.sub("", " ".join(message["text"][:_READ] for message in messages[:2])))
     if not any(map(str.isalnum, title)) or _letters(title) in said:
         return ""
-    return title if title[-1] in "?!" else f"{title}."
+    return shorten(title if title[-1] in "?!" else f"{title}.", _PROBLEM)
 
 
 def _letters(text: str) -> str:

@@ -33,6 +33,7 @@ _BLOCK_NAMES = """
     li main nav ol p pre section table tbody tfoot thead tr ul
 """
 _BLOCKS = frozenset(_BLOCK_NAMES.split())
+_SIGNATURES = ("gmail_signature", "moz-signature", "Signature")
 _CITED_CLASSES = ("gmail_quote", "freshdesk_quote", "zendesk_quote", "yahoo_quoted", "protonmail_quote")
 
 
@@ -41,7 +42,8 @@ class _TooDeep(Exception):
 
 
 class _Lines:
-    """Parser target: collects visible text as lines; those of a quoted mail begin with ">", as in a plain mail."""
+    """Parser target: collects visible text as lines, marked as in a plain mail: those of a quoted mail begin with ">",
+    and "--" stands above a signature."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -58,19 +60,25 @@ class _Lines:
             raise _TooDeep
         if self._dropped_at:
             return
+        style = attributes.get("style", "")
         if tag == "br":
             self._break(blank=True)
         elif tag in _BLOCKS:
             self._break()
-        style = attributes.get("style", "")
         if tag in _DROPPED or (style and _HIDDEN.search(style)):
             self._dropped_at = self._depth
-        elif tag == "blockquote" and not self._quoted_at and self._is_cited(attributes):
-            self._quoted_at = self._depth
-        elif tag in ("td", "th"):
+        else:
+            self._enter(tag, attributes, style)
+
+    def _enter(self, tag: str, attributes: Mapping[str, str], style: str) -> None:
+        if tag in ("td", "th"):
             self._line.append(" ")
         elif tag == "a":
             self._links.append((attributes.get("href", ""), len(self._lines), len(self._line)))
+        elif tag == "blockquote" and not self._quoted_at and self._is_cited(attributes):
+            self._quoted_at = self._depth
+        elif tag == "div" and (attributes.get("class") or attributes.get("id")) in _SIGNATURES:
+            self._lines.append("--")
         if not self._pre_at and (tag == "pre" or (style and _PREFORMATTED.search(style))):
             self._pre_at = self._depth
 
@@ -132,7 +140,8 @@ class _Lines:
 def html_text(html: str) -> str:
     """The visible text of HTML, one line a block, nothing cut but scripts, styles and pictures. Never raises.
 
-    Lines of a block quotation of an earlier mail begin with "> ". A body without any tag keeps its own line breaks.
+    Lines of a block quotation of an earlier mail begin with "> ", and "--" stands above a signature. A body without
+    any tag keeps its own line breaks.
     """
     if not _TAG.search(html):
         return _tidy(html_entities.unescape(html))
@@ -241,7 +250,7 @@ def _attribution_length(lines: list[str]) -> int:
     joined = ""
     for length, line in zip(count(1), lines, strict=False):
         joined = f"{joined} {line}".strip()
-        if not line or len(joined) > _LONGEST_LINE:
+        if not line or line.startswith(">") or len(joined) > _LONGEST_LINE:
             return 0
         if _ATTRIBUTION.match(joined):
             return length
@@ -286,6 +295,8 @@ _CLOSING = re.compile(
     r"|(?:대단히 |정말 )?감사합니다|고맙습니다|수고하세요|수고하십시오|.{2,20} (?:드림|올림|배상))[\s,.!~^]*$",
     re.IGNORECASE,
 )
+_SIGNED = re.compile(r" (?:드림|올림|배상)[\s.]*$")
+_SENTENCE_END = re.compile(r"[.!?]$|(?:다|요|까|죠)[~.]*$")
 _NAME = re.compile(r"[A-Z][\w.'-]*(?: [A-Z][\w.'-]*){0,3},?$|[가-힣]{2,4}(?: (?:드림|올림|배상))?$")
 _CONTACT = re.compile(
     r"(?:tel|t|m|f|e|h\.?p|phone|mobile|cell|fax|office|direct|e-?mail|web|website|address|전화|휴대폰|핸드폰|휴대전화|팩스|이메일|메일|주소|직통)"
@@ -298,11 +309,10 @@ def cut_signature(text: str) -> str:
     """Leave out what stands under a mail's own text: after the "-- " line, "Sent from my …", legal notices, and a
     block of contact details under a closing ("Best regards", "홍길동 드림"). "" when nothing else is there."""
     lines = [line for line in text.split("\n") if not _is_notice(line)]
-    if "--" in lines:
-        delimiter = len(lines) - 1 - lines[::-1].index("--")
-        below = lines[delimiter + 1 :]
-        if len(below) <= _LONGEST_SIGNATURE and all(len(line) <= 100 for line in below):
-            del lines[delimiter:]
+    for at in range(max(0, len(lines) - 1 - _LONGEST_SIGNATURE), len(lines)):
+        if lines[at] == "--" and all(len(line) <= 100 for line in lines[at:]):
+            del lines[at:]
+            break
     return _tidy("\n".join(_without_contacts(lines)))
 
 
@@ -313,12 +323,15 @@ def _is_notice(line: str) -> bool:
 
 
 def _without_contacts(lines: list[str]) -> list[str]:
-    """Cut from the last closing line on, if only names follow, or short lines with a contact detail among them."""
+    """Cut from the last closing line on, if only names follow, or short lines with a contact detail among them.
+
+    Korean closings with the writer's own name ("홍길동 드림") are followed by nothing but his place of work.
+    """
     for at in range(len(lines) - 1, max(-1, len(lines) - 1 - _LONGEST_SIGNATURE), -1):
         if len(lines[at]) <= 60 and _CLOSING.match(lines[at]):
             below = [line for line in lines[at + 1 :] if line]
-            if below and all(_NAME.match(line) for line in below):
-                return lines[:at]
-            short = all(len(line) <= 80 for line in below)
-            return lines[:at] if short and any(_CONTACT.match(line) for line in below) else lines
+            names = bool(below) and all(_NAME.match(line) for line in below)
+            signed = _SIGNED.search(lines[at]) and not any(_SENTENCE_END.search(line) for line in below)
+            contacts = all(len(line) <= 80 for line in below) and any(_CONTACT.match(line) for line in below)
+            return lines[:at] if names or signed or contacts else lines
     return lines
