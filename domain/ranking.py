@@ -38,12 +38,12 @@ def fuse(
     spread_dense, spread_sparse = _spread(by_dense), _spread(by_sparse)
     hits = [
         Scored(
-            id=id,
-            score=weights.dense * spread_dense.get(id, 0.0) + (1 - weights.dense) * spread_sparse.get(id, 0.0),
-            dense=by_dense.get(id),
-            sparse=by_sparse.get(id),
+            id=key,
+            score=weights.dense * spread_dense.get(key, 0.0) + (1 - weights.dense) * spread_sparse.get(key, 0.0),
+            dense=by_dense.get(key),
+            sparse=by_sparse.get(key),
         )
-        for id in by_dense.keys() | by_sparse.keys()
+        for key in by_dense.keys() | by_sparse.keys()
     ]
     return sorted(hits, key=lambda hit: (-hit.score, hit.id))
 
@@ -54,4 +54,4 @@ def _spread(scores: Mapping[str, float]) -> dict[str, float]:
     low, high = min(scores.values()), max(scores.values())
     if high == low:
         return dict.fromkeys(scores, 1.0)
-    return {id: (score - low) / (high - low) for id, score in scores.items()}
+    return {key: (score - low) / (high - low) for key, score in scores.items()}

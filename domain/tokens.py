@@ -5,10 +5,11 @@ Does not belong here: what a term weighs (``points``), or how the two halves are
 
 Three families of terms, told apart by their first character, so that none is taken for another:
 
-* words, bare: Latin words and numbers, lower-cased, without stop words, stemmed (Porter 2, "snowball");
+* words, bare: Latin words and numbers, lower-cased, without stop words, stemmed (Porter 2, "snowball"); names like
+  NullPointerException give their parts too;
 * codes, bare: error numbers, versions, identifiers ("e-4012", "0x80070005", "4.1.45.final", "cve-2019-20444") whole,
   in addition to their parts;
-* Korean content morphemes, bare (Hangul never meets a Latin word), and ``#`` + two neighbouring syllables. The first
+* Korean content morphemes, bare (Hangul never meets a Latin word), and ``#`` + a pair of syllables. The first
   finds 읽어요 by 읽은; the second still finds what the first cuts wrongly: typos, missing spaces, new words.
 """
 
@@ -21,23 +22,35 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Protocol, cast
 
-import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]
+from snowballstemmer.english_stemmer import EnglishStemmer  # pyright: ignore
 
-TOKENS_VERSION: Final = "1"
+TOKENS_VERSION: Final = "2"
 """Changes whenever the same text would give other terms; part of the index's fingerprint."""
 
 MAX_CHARS: Final = 100_000
-"""Characters of a text that are read, from its start. At most 2 s of work (Korean), 20 ms (English)."""
+"""Characters of a text that are read, from its start: 20-50 ms of work."""
+
+MAX_KOREAN: Final = 30_000
+"""Characters, in lines with Hangul, that are cut into morphemes: 0.6 s of work. What comes after them is still found
+by its syllables."""
+
+TITLE_WEIGHT: Final = 3
+"""How often the first line of a text of several lines counts: it is the subject, the question or the heading, and says
+more than any later line. Measured: nDCG@10 of BM25 on English tickets 0.58 -> 0.61 (2: 0.605, 4: 0.61)."""
 
 MAX_TERM: Final = 64
 """Longer runs of letters and digits are no words (base64, hashes of logs) and are left out."""
 
-_LINE: Final = 1_000  # Kiwi's time grows faster than the length of a text without spaces: it gets no longer piece
+_SYLLABLES_MARK = "#"
+_PIECE: Final = 1_000  # Kiwi's time grows faster than a text without spaces: it gets no longer piece of a line
+_REPEATED = re.compile(r"(.)\1{4,}")  # ㅋㅋㅋㅋㅋㅋ, =======: Kiwi takes 0.3 s for a thousand
 _HANGUL = re.compile("[가-힣]")
 _SYLLABLES = re.compile("[가-힣]+|[一-鿿]+|[ぁ-ヿ]+")
-_LETTERS = r"[^\W_가-힣一-鿿ぁ-ヿ]+"
-_WORD = re.compile(_LETTERS)
-_CODE = re.compile(rf"{_LETTERS}(?:[-._:/@#]{_LETTERS})+")
+_LETTER = r"[^\W_가-힣一-鿿ぁ-ヿ]"
+_WORD = re.compile(f"{_LETTER}+")
+_CODE = re.compile(f"(?<!{_LETTER}){_LETTER}++(?:[-._:/@#]{_LETTER}++)+")  # starts at a word, or time grows with n²
+_LATIN = re.compile("[A-Za-z]{2,}")
+_NAME_PART = re.compile(r"[A-Z]+s?(?![a-z])|[A-Z]?[a-z]+")
 _CONTENT_TAGS = frozenset({"NNG", "NNP", "NR", "VV", "VA", "XR", "MAG"})
 
 _ENGLISH = """
@@ -62,6 +75,10 @@ class _Token(Protocol):
     len: int
 
 
+class _Stemmer(Protocol):
+    def stemWord(self, word: str) -> str: ...  # noqa: N802
+
+
 class _Analyzer(Protocol):
     def tokenize(self, text: str) -> list[_Token]: ...
 
@@ -76,7 +93,7 @@ class _Morphemes:
     def tokens(self, line: str) -> list[_Token]:
         with self._lock:
             if self._kiwi is None:
-                from kiwipiepy import Kiwi
+                from kiwipiepy import Kiwi  # pyright: ignore[reportMissingTypeStubs]
 
                 self._kiwi = cast(_Analyzer, Kiwi(load_multi_dict=False, num_workers=1))
             return self._kiwi.tokenize(line)
@@ -93,13 +110,26 @@ _morphemes = _Morphemes()
 
 
 def terms(text: str) -> Counter[str]:
-    """Count the search terms of a text. The same text gives the same terms on every machine.
+    """Count the search terms of a document or a question, its first line ``TITLE_WEIGHT`` times if there are more.
 
-    Reads the first ``MAX_CHARS`` characters. A text without Hangul never loads Kiwi.
+    The same text gives the same terms on every machine. Reads the first ``MAX_CHARS`` characters. A text without
+    Hangul never loads Kiwi.
     """
-    folded = unicodedata.normalize("NFKC", text[:MAX_CHARS]).lower()
+    title, _, rest = text[:MAX_CHARS].strip().partition("\n")
+    found = _terms(title)
+    if rest:
+        for term in found:
+            found[term] *= TITLE_WEIGHT
+        found.update(_terms(rest))
+    return found
+
+
+def _terms(text: str) -> Counter[str]:
+    normal = unicodedata.normalize("NFKC", text)
+    folded = normal.lower()
     found = Counter(_words(folded))
     found.update(_codes(folded))
+    found.update(_name_parts(normal))
     if _HANGUL.search(folded):
         for line in _hangul_lines(folded):
             found.update(_morphemes.of(line))
@@ -149,25 +179,40 @@ def _codes(text: str) -> Iterator[str]:
             yield code
 
 
+def _name_parts(text: str) -> Iterator[str]:
+    for name in _LATIN.findall(text):
+        if len(name) <= MAX_TERM and not name[1:].islower() and len(parts := _NAME_PART.findall(name)) > 1:
+            yield from filter(None, (_term(part.lower()) for part in parts))
+
+
 def _hangul_lines(text: str) -> Iterator[str]:
     """Lines with Hangul in them: logs and stack traces between Korean lines are not worth Kiwi's time."""
-    for line in text.splitlines():
-        for start in range(0, len(line), _LINE):
-            piece = line[start : start + _LINE]
+    room = MAX_KOREAN
+    for line in _REPEATED.sub(r"\1\1", text).splitlines():
+        for start in range(0, len(line), _PIECE):
+            piece = line[start : start + _PIECE][:room]
             if _HANGUL.search(piece):
                 yield piece
+                room -= len(piece)
+
+
+def is_syllables(term: str) -> bool:
+    """Whether a term is a pair of syllables, which a word beside it mostly says already."""
+    return term.startswith(_SYLLABLES_MARK)
 
 
 def _bigrams(text: str) -> Iterator[str]:
     for run in _SYLLABLES.findall(text):
         if len(run) == 1:
-            yield "#" + run
+            yield _SYLLABLES_MARK + run
         for left, right in pairwise(run):
-            yield f"#{left}{right}"
+            yield _SYLLABLES_MARK + left + right
 
 
-_stemmer = snowballstemmer.stemmer("english")
+_stemmer = cast(_Stemmer, EnglishStemmer())
+_stemming = threading.Lock()  # a stemmer keeps the word it works on in itself
 
 
 def _stem(word: str) -> str:
-    return cast(str, _stemmer.stemWord(word))
+    with _stemming:
+        return _stemmer.stemWord(word)
