@@ -106,10 +106,12 @@ def _person(payload: Json) -> Person:
 
 
 def _files(record: Json) -> tuple[Attachment, ...]:
-    return tuple(
-        Attachment(str(file["id"]), file.get("name") or "", file.get("content_type") or "", file.get("size") or 0)
-        for file in record.get("attachments") or ()
-    )
+    return tuple(_file(file) for file in record.get("attachments") or ())
+
+
+def _file(file: Json) -> Attachment:
+    size = file.get("size") or file.get("file_size") or 0  # the second in old accounts
+    return Attachment(str(file["id"]), file.get("name") or "", file.get("content_type") or "", size)
 
 
 def _utc(moment: str | None) -> str:
