@@ -15,6 +15,8 @@ from pipelines.cli import company, data, demo, search, sync, ui
 from pipelines.cli.output import out, show_error
 from sandbox import serve
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="casebook",
     help="Have we solved this before? Past support cases, company by company, fresh every night.",
@@ -52,21 +54,25 @@ def _root(
 def main() -> None:
     """The console script: run a command and end with its exit code."""
     as_json = "--json" in sys.argv
+    code = 0
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()  # a reader who has gone is met here, not when Python ends
     except CasebookError as error:
         show_error(error, as_json)
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        sys.stderr.write("\nInterrupted. What was done is kept; the same command goes on from there.\n")
-        sys.exit(130)
+        code = _INTERRUPTED
     except typer.TyperException as error:  # a wrong option or argument
         if usage := _usage(error):
             show_error(usage, as_json)
-        sys.exit(2)
-    except BrokenPipeError:  # 'casebook … | head': the reader has seen enough
+        code = 2
+    except BrokenPipeError:  # 'casebook … | head': silence and 1, as Typer and Rich have it when they meet this first
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        code = 1
+    if code == _INTERRUPTED:
+        sys.stderr.write("\nInterrupted. What was done is kept; the same command goes on from there.\n")
+    sys.exit(code)
 
 
 def _usage(error: typer.TyperException) -> InputError | None:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from domain.errors import InputError
 from pipelines.cli.output import Json, err, out, print_json, table
@@ -22,7 +21,7 @@ def queue(id: Annotated[str, typer.Argument(help="The company.")], json: bool = 
     if json:
         print_json({"company": company.id, "queue": waiting})
     elif waiting:
-        rows = [[e.target, e.doc_id, e.retries, e.due, escape(e.reason)] for e in waiting]
+        rows = [[e.target, e.doc_id, e.retries, e.due, e.reason] for e in waiting]
         out.print(table("for", "document", "retries", "due", "reason", rows=rows))
     else:
         out.print(f"Nothing waits in {company.id}.")

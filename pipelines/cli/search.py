@@ -196,7 +196,9 @@ def _batch(id: str, path: Path, target: Path | None, k: int, filters: "Filters")
     draft = target.with_name(f".{target.name}.part")
     try:
         with draft.open("wb") as file:
-            for query_id, text in track(questions, description="searching", console=err, transient=True):
+            for query_id, text in track(
+                questions, description="searching", console=err, transient=True, disable=not err.is_terminal
+            ):
                 answer = searcher.search(text, k, filters)
                 line = {
                     "query_id": query_id,

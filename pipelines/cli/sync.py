@@ -48,7 +48,7 @@ def sync(
 
 @contextmanager
 def watched(quiet: bool) -> Iterator["Progress"]:
-    """A live line on stderr that says which table is being worked on, and how far it is."""
+    """A live line for a person at a terminal: which table is being worked on, and how far it is."""
     from rich.progress import Progress as Bar
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -58,7 +58,7 @@ def watched(quiet: bool) -> Iterator["Progress"]:
         TextColumn("{task.fields[done]}"),
         TimeElapsedColumn(),
     )
-    with Bar(*columns, console=err, transient=True, disable=quiet) as bar:
+    with Bar(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as bar:
         task = bar.add_task("starting", done="", total=None)
 
         def progress(name: str, report: "Report") -> None:
