@@ -116,9 +116,10 @@ class _Lines:
         return "\n".join(self._lines)
 
     def _break(self, blank: bool = False) -> None:
-        line = " ".join("".join(self._line).split())
+        words = "".join(self._line)
+        line = " ".join(words.split())
         self._line.clear()
-        if line or blank:
+        if line or blank or "\xa0" in words:  # Outlook's blank line is a paragraph with a no-break space
             self._lines.append(f"> {line}" if self._quoted_at else line)
 
     def _is_cited(self, attributes: Mapping[str, str]) -> bool:
@@ -310,7 +311,7 @@ def cut_signature(text: str) -> str:
     block of contact details under a closing ("Best regards", "홍길동 드림"). "" when nothing else is there."""
     lines = [line for line in text.split("\n") if not _is_notice(line)]
     for at in range(max(0, len(lines) - 1 - _LONGEST_SIGNATURE), len(lines)):
-        if lines[at] == "--" and all(len(line) <= 100 for line in lines[at:]):
+        if lines[at] == "--" and all(len(line) <= 80 for line in lines[at:]):
             del lines[at:]
             break
     return _tidy("\n".join(_without_contacts(lines)))

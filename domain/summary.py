@@ -54,15 +54,12 @@ class Summary:
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> "Summary":
         """Read the JSON form. Raises ``ValueError`` that names the field which is missing or of a wrong type."""
-        tags = payload.get("tags")
         return cls(
             problem=_text(payload, "problem"),
             cause=None if payload.get("cause") is None else _text(payload, "cause"),
             solution=_text(payload, "solution"),
             result=_text(payload, "result"),
-            tags=tuple(
-                _text({"tags": tag}, "tags") for tag in cast("list[Any]", tags if isinstance(tags, list) else [tags])
-            ),
+            tags=_texts(payload, "tags"),
             method=_text(payload, "method"),
             language=_text(payload, "language"),
         )
@@ -103,3 +100,10 @@ def _text(payload: Mapping[str, Any], name: str) -> str:
     if isinstance(value, str):
         return value
     raise ValueError(f"the summary's {name!r} must be text, not {type(value).__name__}")
+
+
+def _texts(payload: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = payload.get(name)
+    if isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value)):
+        return tuple(cast("list[str]", value))
+    raise ValueError(f"the summary's {name!r} must be a list of texts")
