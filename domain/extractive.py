@@ -10,7 +10,7 @@ the sample companies' tickets (``bench/extractive.py`` measures).
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,8 +50,7 @@ def summarise(merged: Json) -> Summary:
     Raises ``DocumentError`` for a ticket without any words.
     """
     told = _told(merged)
-    subject = _plain(merged["subject"])
-    title = _title(subject, merged["messages"])
+    title = _title(merged["subject"], merged["messages"])
     problem = _problem(title, told)
     if not problem:
         raise DocumentError("Nothing to summarise.", "The ticket has no words.")
@@ -65,7 +64,7 @@ def summarise(merged: Json) -> Summary:
         cause=stated,
         solution=solved,
         result=_in_order(result),
-        tags=tags_of(subject, [problem.removeprefix(title), stated or "", solved]),
+        tags=tags_of(_plain(merged["subject"]), [problem.removeprefix(title), stated or "", solved]),
         method=METHOD,
         language=merged["language"],
     )
@@ -118,7 +117,18 @@ def _plain(subject: str) -> str:
 
 
 def _in_order(chosen: Collection[Sentence]) -> str:
-    return " ".join(sentence.text for sentence in sorted(chosen, key=lambda one: (one.turn, one.at)))
+    """The sentences as one text, in the thread's order; a full stop stands between them even if nobody wrote one."""
+    texts = [sentence.text for sentence in sorted(chosen, key=lambda one: (one.turn, one.at))]
+    return " ".join([f"{text}." if text[-1].isalnum() else text for text in texts[:-1]] + texts[-1:])
+
+
+def _best(
+    among: Sequence[Sentence], weight: Callable[[Sentence], float], share: float, least: float = 0.0
+) -> list[Sentence]:
+    """The heaviest sentences, heaviest first: of those that weigh ``least`` and a ``share`` of the heaviest."""
+    weights = {one: weight(one) for one in among}
+    enough = max(least, share * max(weights.values(), default=0.0))
+    return sorted((one for one in among if weights[one] >= enough), key=weights.__getitem__, reverse=True)[:_PICKED]
 
 
 def _fill(ranked: Iterable[Sentence], room: int) -> list[Sentence]:
@@ -148,24 +158,23 @@ def _problem(title: str, told: Sequence[Sentence]) -> str:
     customer = [one for one in told if one.author == "customer"]
     opening = ([one for one in customer if one.turn < answered] or customer or list(told))[:_MOST]
     answers = {word for one in told if one.author == "agent" for word in one.words}
-    central = lexrank([one.words for one in opening])
+    central = dict(zip(opening, lexrank([one.words for one in opening]), strict=True))
+    place = {one: at / len(opening) for at, one in enumerate(opening)}
 
-    def weight(at: int) -> float:
-        one = opening[at]
+    def weight(one: Sentence) -> float:
         length = min(len(one.words), 12) / 12
-        early = 0.3 * (at == 0) - 0.5 * at / len(opening)
-        return length + _shared(one, answers) + 0.3 * central[at] + early - 0.7 * is_courtesy(one.text)
+        early = 0.3 * (place[one] == 0) - 0.5 * place[one]
+        return length + _shared(one, answers) + 0.3 * central[one] + early - 0.7 * is_courtesy(one.text)
 
-    ranked = [opening[at] for at in sorted(range(len(opening)), key=weight, reverse=True)]
     room = _PROBLEM - len(title)
-    return f"{title} {_in_order(_fill(ranked[:_PICKED], room)) if room > 40 else ''}".strip()
+    return f"{title} {_in_order(_fill(_best(opening, weight, 0.4), room)) if room > 40 else ''}".strip()
 
 
 def _title(subject: str, messages: Sequence[Json]) -> str:
     """The subject as a sentence; "" if a first message says the same: social helpdesks cut the subject out of it."""
-    title = subject.rstrip("….")
-    said = _letters(_SHORT_LINK.sub("", " ".join(message["text"][:_READ] for message in messages[:2])))
-    if not any(map(str.isalnum, title)) or _letters(title) in said:
+    title = _plain(subject).rstrip("….")
+    said = _letters(" ".join(message["text"][:_READ] for message in messages[:2]))
+    if _letters(title) in said or _letters(subject) in said:
         return ""
     return shorten(title if title[-1] in "?!" else f"{title}.", _PROBLEM)
 
@@ -213,10 +222,7 @@ def _solution(told: Sequence[Sentence], cause: Sentence | None) -> list[Sentence
             - asks
         )
 
-    weights = {one: weight(one) for one in answers}
-    enough = max(0.5, 0.6 * max(weights.values()))
-    ranked = sorted((one for one in answers if weights[one] >= enough), key=weights.__getitem__, reverse=True)
-    return _fill(ranked[:_PICKED], _SOLUTION)
+    return _fill(_best(answers, weight, 0.6, least=0.5), _SOLUTION)
 
 
 def _is_in(one: Sentence, others: Sequence[Sentence | None]) -> bool:

@@ -92,6 +92,7 @@ def lexrank(words: Sequence[Sequence[str]], damping: float = 0.85, rounds: int =
     length = np.linalg.norm(weighted, axis=1, keepdims=True)
     unit = weighted / np.where(length == 0, 1, length)
     similarity = unit @ unit.T
+    np.fill_diagonal(similarity, 0)
     total = similarity.sum(axis=1, keepdims=True)
     step = np.where(total == 0, 1 / count, similarity / np.where(total == 0, 1, total))
     rank = np.full(count, 1 / count)
