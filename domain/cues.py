@@ -50,7 +50,7 @@ is_request = _cue(
     """
     (?:please|kindly|can you|could you|would you|will you) .*(?:try|send|dm|share|check|give|provide|message|email|call)
     """,
-    "주시겠(?:어요|습니까)",
+    "시겠(?:어요|습니까)",
 )
 """A question that asks for something to be done: "Could you send …?" """
 
@@ -91,7 +91,7 @@ works = _cue(
     """
     works?|working|worked|fixed|solved|resolved|sorted|perfect(?:ly)?|all good|done|success\\w*|no more|that was it
     that did it|(?:is|are|am|s|was) (?:back|in|online|ok|okay|fine)|back (?:in|up|online|again)
-    close (?:this|it|the ticket)|received|arrived|got it
+    close (?:this|it|the ticket)|received|arrived|accepted|got it
     """,
     """
     됐|되었|돼요|됩니다|되네|되는|돼서|풀렸|나왔|나옵|들어가(?:졌|집)|들어갔|들어왔|바뀌|보입|보여요|받았|고쳤|처리했

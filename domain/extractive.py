@@ -262,13 +262,17 @@ def _result(told: Sequence[Sentence], solution: Sequence[Sentence]) -> list[Sent
     agent = [one for one in told if one.author == "agent" and one.turn >= closing and not _is_in(one, solution)]
     acted = any(is_action(one.text) or is_question(one.text) for one in told if one.turn > closing)
     final = [] if acted else last
-    for among, says in ((last, works), (final, fails), (customer[::-1], works), (final, _says_much), (agent, is_done)):
+    for among, says in ((last, works), (final, fails), (final, _says_much), (customer[::-1], works), (agent, _reports)):
         for one in among:
-            if says(one.text) and not _is_talk(one.text):
+            if says(one.text) and not is_question(one.text):
                 more = (other for other in told if other.turn == one.turn and other.at > one.at)
                 return _fill([one, *(other for other in more if not _is_talk(other.text))], _RESULT)
     return []
 
 
 def _says_much(text: str) -> bool:
-    return len(text) >= 10
+    return len(text) >= 10 and not is_courtesy(text)
+
+
+def _reports(text: str) -> bool:
+    return is_done(text) and not _is_talk(text)

@@ -17,32 +17,31 @@ _LINK = re.compile(r"https?://\S+|\S+@\S+")
 _PHRASE = re.compile(r"[^\s,.;:!?()\[\]\"“”…>/]+(?:[ ][^\s,.;:!?()\[\]\"“”…>/]+)*")
 _CODE = re.compile(r"(?<![\w-])(?=[A-Za-z\d-]*\d)[A-Za-z]{1,6}[-_]?\d[A-Za-z\d-]{0,9}(?![\w-])")
 _ACRONYM = re.compile(r"(?<![\w-])[A-Z][A-Za-z]?[A-Z]{1,4}(?![\w-])")
-_WORD = re.compile(r"[a-z][a-z'’-]*[a-z]")
+_WORD = re.compile(r"[a-z][a-z-]*[a-z]")  # no apostrophes: "o'clock", "customer's"
 
 _NOT_ENGLISH_TAGS = """
-    able about above after again against all almost alone along already also although always am among an and another any
-    anybody anymore anyone anything anyway are aren't around as ask asked asking at away back bad be became because been
-    before behind being below best better between both bring but by call called calling came can can't cannot cause check
-    checked come comes coming completely could couldn't day days did didn't different do does doesn't doing don't done down
-    during each either else end enough etc even ever every everybody everyone everything exactly explain fact far few find
-    fine first fix follow for found from full gave get gets getting give given gives giving go goes going gone good got great
-    had half happen happened happening happens hard has have haven't having he hear hello help helping her here hey hi him his
-    hour hours how however i i'd i'll i'm i've if in instead into is isn't issue issues it it's its itself just keep keeps
-    kind know last late lately later least left less let let's like little long longer look looking looks lot made make makes
-    making many may maybe me mean means might mine minute minutes moment month months more morning most much must my myself
-    need needed needs never new next nice no nobody none nor not nothing now of off often ok okay old on once one only or
-    other others our out over own part people per perhaps place please plus possible problem problems properly put question
-    quite rather read real really reason receive received right said same saw say saying says second see seem seems seen send
-    sent several she should show shows side simply since so some somebody someone something soon sorry start started still
-    stop stopped stuff such support sure take taken takes taking tell than thank thanks that that's the their them then there
-    there's these they they're thing things think this those though three through time times to today together told tomorrow
-    too took tried tries try trying turn turned turns two under until up upon us use used uses using usually very via wait
-    waiting want wanted wants was wasn't way we we'd we'll we're we've week weeks well went were what what's when where
-    whether which while who whole whom whose why will wish with within without won't word work worked working works would
-    wouldn't wrong year years yes yesterday yet you you'd you'll you're you've your yours yourself monday tuesday wednesday
-    thursday friday saturday sunday afternoon evening night tonight team guys folks dear regards kindly dm dont wont cant
-    january february march april june july august september october november december two three four five six seven eight
-    nine ten third says asks opens starts constant constantly
+    able about above after afternoon again against all almost alone along already also although always am among an and
+    another any anybody anymore anyone anything anyway april are around as ask asked asking asks at august away back
+    bad be became because been before behind being below best better between both bring but by call called calling came
+    can cannot cant cause check checked come comes coming completely constant constantly could day days dear december
+    did different dm do does doing done dont down during each eight either else end enough etc even evening ever every
+    everybody everyone everything exactly explain fact far february few find fine first five fix folks follow for found
+    four friday from full gave get gets getting give given gives giving go goes going gone good got great guys had half
+    happen happened happening happens hard has have having he hear hello help helping her here hey hi him his hour
+    hours how however i if in instead into is issue issues it its itself january july june just keep keeps kind kindly
+    know last late lately later least left less let like little long longer look looking looks lot made make makes
+    making many march may maybe me mean means might mine minute minutes moment monday month months more morning most
+    much must my myself need needed needs never new next nice night nine no nobody none nor not nothing november now
+    october of off often ok okay old on once one only opens or other others our out over own part people per perhaps
+    place please plus possible problem problems properly put question quite rather read real really reason receive
+    received regards right said same saturday saw say saying says second see seem seems seen send sent september seven
+    several she should show shows side simply since six so some somebody someone something soon sorry start started
+    starts still stop stopped stuff such sunday support sure take taken takes taking team tell ten than thank thanks
+    that the their them then there these they thing things think third this those though three through thursday time
+    times to today together told tomorrow tonight too took tried tries try trying tuesday turn turned turns two under
+    until up upon us use used uses using usually very via wait waiting want wanted wants was way we wednesday week
+    weeks well went were what when where whether which while who whole whom whose why will wish with within without
+    wont word work worked working works would wrong year years yes yesterday yet you your yours yourself
 """
 _NOT_KOREAN_TAGS = """
     가능 경우 고객 과정 관련 그것 그거 기존 내용 내일 누구 다음 답변 당일 대신 도움 동안 동일 두번 때문 문의 문제 발생
@@ -99,6 +98,6 @@ def _candidates(text: str) -> Iterator[str]:
 
 
 def _is_english_tag(word: str) -> bool:
-    if not (3 <= len(word) <= 20 and _WORD.fullmatch(word)) or word.replace("’", "'") in _STOP_EN:
+    if not (3 <= len(word) <= 20 and _WORD.fullmatch(word)) or word in _STOP_EN:
         return False
-    return not word.endswith(("ly", "'s", "’s")) and (not word.endswith("ed") or word.endswith("eed") or len(word) < 6)
+    return not word.endswith("ly") and (not word.endswith("ed") or word.endswith("eed") or len(word) < 6)
