@@ -25,11 +25,11 @@ import urllib3.exceptions
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from domain.errors import InputError, SourceRefused, SourceUnavailable, SourceUnreachable
-from resources.rate_budget import RateBudget
+from resources.rate_budget import RateBudget, Taken
 
 #: Tries for a request that is answered, but wrongly; after them the document is at fault more likely than the moment.
 #: Fewer while the source has never answered well.
-TRIES, FIRST_TRIES = 6, 3
+TRIES, FIRST_TRIES = 8, 4
 #: Requests in a row given up so, after which no document is at fault but the source.
 ALL_BAD = 20
 #: Seconds that a source may be out of reach before a walk ends; shorter while it has never answered at all.
@@ -37,7 +37,7 @@ OUTAGE, FIRST_OUTAGE = 120.0, 2.0
 #: Seconds that a request may wait in all for a rate limit.
 LONGEST_WAIT = 3900.0
 
-_BACK_OFF = wait_random_exponential(multiplier=0.5, max=20)
+_BACK_OFF = wait_random_exponential(multiplier=0.1, max=20)
 
 
 class HttpRefused(SourceRefused):
@@ -140,8 +140,8 @@ class Http:
     ) -> Answer:
         """GET ``base + path`` as a ``shape``. ``cost`` is in credits of the rate limit.
 
-        Raises ``HttpRefused``, ``BadAnswer``, or ``SourceUnavailable`` when the source is out of reach (and never was
-        within it: ``SourceUnreachable``).
+        Raises ``HttpRefused``, ``BadAnswer``, ``SourceUnavailable`` when the source is out of reach, and
+        ``SourceUnreachable`` when it never answered at all.
         """
         patience = _Patience(self._heard, longest_wait)
         tries = Retrying(
@@ -184,13 +184,13 @@ class Http:
             raise _Passing(_said(error), answered=False) from error
         finally:
             self.budget.done(taken, headers)
-        return self._read(response, path, shape)
+        return self._read(response, path, shape, taken)
 
-    def _read(self, response: requests.Response, path: str, shape: type) -> Answer:
+    def _read(self, response: requests.Response, path: str, shape: type, taken: Taken) -> Answer:
         status = response.status_code
         if status == 429:
             wait = _retry_after(response)
-            self.budget.pause(wait or 0.0)
+            self.budget.refused(taken, response.headers, wait or 0.0)
             raise _Passing("the rate limit is used up", limited=True, wait=wait)
         if status in (408, 425) or status >= 500:
             raise _Passing(f"it answered {status}", wait=_retry_after(response))

@@ -77,8 +77,12 @@ class RateBudget:
             elif is_newer or taken.window == self._number:
                 self._left = left if self._left is None else min(self._left, left)
 
-    def pause(self, seconds: float) -> None:
-        """Nothing is sent for so long: the server said so (``Retry-After``). Its window ends then."""
+    def refused(self, taken: Taken, headers: Mapping[str, str], seconds: float) -> None:
+        """429: the server wants nothing for so long (``Retry-After``), and its window ends then. Where it says that there
+        are credits left, only this kind of request is over its own limit, and the others go on."""
+        left = _number(headers, "X-RateLimit-Remaining")
+        if left is not None and left >= taken.cost:
+            return
         with self._lock:
             self._paused_until = max(self._paused_until, time.monotonic() + seconds)
             self._ends = min(self._ends, self._paused_until)

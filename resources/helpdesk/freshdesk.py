@@ -38,6 +38,8 @@ VERSION = "freshdesk-1"
 PER_PAGE = 100
 #: Documents in one page of ours. Small, so that a kill wastes little: what was fetched and not yet committed.
 CHUNK = 20
+#: Tickets fetched before one that is still on its way, at most.
+AHEAD = 100
 #: Conversations that a ticket's own view brings along.
 VIEWED = 10
 #: A list's includes; each costs two credits more. Without ``description`` newer accounts give no text.
@@ -235,16 +237,21 @@ class Freshdesk:
     def _in_order(
         self, pool: ThreadPoolExecutor, steps: Iterable[Step | _Listed]
     ) -> Iterator[tuple[str, Outcome] | _Listed]:
-        """Fetch side by side, a little ahead, and give everything back in its order."""
+        """Fetch side by side, and give everything back in its order. One that takes long (it is tried again) keeps the
+        others from being given back, not from being fetched."""
+        free = threading.Semaphore(self._workers * 3 // 2)
         ahead: deque[tuple[str, Future[Outcome] | _Gone | None] | _Listed] = deque()
         for step in steps:
-            ahead.append(step if isinstance(step, _Listed) else (step[0], self._started(pool, step[1])))
-            if len(ahead) > 2 * self._workers:
+            if isinstance(step, tuple) and isinstance(step[1], dict):
+                free.acquire()
+                future = pool.submit(self._fetch, step[1])
+                future.add_done_callback(lambda _: free.release())
+                ahead.append((step[0], future))
+            else:
+                ahead.append(step)  # type: ignore[arg-type] - a row was the case above
+            while ahead and (len(ahead) > AHEAD or _is_settled(ahead[0])):
                 yield _settled(ahead.popleft())
         yield from map(_settled, ahead)
-
-    def _started(self, pool: ThreadPoolExecutor, row: Row | _Gone | None) -> "Future[Outcome] | _Gone | None":
-        return pool.submit(self._fetch, row) if isinstance(row, dict) else row
 
     def _walk(self, place: Place, since: str, known: Known) -> Iterator[_Listed]:
         """All tickets of a place changed since then (inclusive), each change once."""
@@ -451,6 +458,10 @@ def _listed(place: Place, rows: list[Row], since: str, known: Known, *, is_last:
         for doc_id, row in zip(ids, rows, strict=True)
     ]
     return _Listed(steps, since, any(row for _, row in steps), is_last)
+
+
+def _is_settled(step: "tuple[str, Future[Outcome] | _Gone | None] | _Listed") -> bool:
+    return isinstance(step, _Listed) or not isinstance(step[1], Future) or step[1].done()
 
 
 def _settled(step: "tuple[str, Future[Outcome] | _Gone | None] | _Listed") -> tuple[str, Outcome] | _Listed:

@@ -120,7 +120,7 @@ def test_a_source_that_fails_for_good_is_given_up(server: Server) -> None:
     server.script = [answer(200), answer(500)]
     asked = client(server.url)
     asked.get("/fine")
-    with pytest.raises(BadAnswer, match=r"Freshdesk fails\. .*/tickets: it answered 500 \(6 tries\)"):
+    with pytest.raises(BadAnswer, match=r"Freshdesk fails\. .*/tickets: it answered 500 \(8 tries\)"):
         asked.get("/tickets", {"page": 1})
     assert len(server.requests) == 1 + http.TRIES
 
@@ -318,6 +318,19 @@ def test_others_who_use_the_budget_up_cost_one_pause(server: Server) -> None:
     limit.used = 20
     send_from_threads(asked, 15)
     assert limit.refused == 1
+
+
+def test_a_refusal_of_one_kind_of_request_holds_up_no_other(server: Server) -> None:
+    headers = ["X-RateLimit-Total: 40", "X-RateLimit-Remaining: 30"]
+    server.script = [answer(429, b"{}", "Retry-After: 2", *headers), answer(200, b"{}", *headers)]
+    asked = client(server.url)
+    slow = threading.Thread(target=asked.get, args=["/list"])
+    slow.start()
+    while not server.requests:
+        time.sleep(0.01)
+    asked.get("/other")
+    assert slow.is_alive()
+    slow.join()
 
 
 def test_without_headers_there_is_no_limit(server: Server) -> None:
