@@ -16,6 +16,7 @@ from typing import Any
 
 from domain.cues import fails, is_action, is_aside, is_cause, is_courtesy, is_done, is_question, is_request, works
 from domain.errors import DocumentError
+from domain.merge import DESCRIPTION
 from domain.sentences import content_words, lexrank, sentences
 from domain.summary import FIELD_AIM, Summary, shorten
 from domain.tags import tags_of
@@ -94,15 +95,17 @@ def _told(merged: Json) -> list[Sentence]:
     told: list[Sentence] = []
     public = (m for m in merged["messages"] if not m["private"] and m["author"] != "system")
     for turn, message in enumerate(public):
+        # Who took a call writes down what the customer said.
+        author = "customer" if message["id"] == DESCRIPTION else message["author"]
         text = _after(_MENTIONS, _SHORT_LINK.sub("", message["text"][:_READ]).rstrip())
         for at, sentence in enumerate(sentences(_INITIALS.sub("", text))):
             words = _after(_SALUTATION, sentence)
-            if at == 0 and message["author"] == "agent":
+            if at == 0 and author == "agent":
                 words = _after(_VOCATIVE, words)
             if words != sentence:
                 words = words[:1].upper() + words[1:]
             if any(map(str.isalnum, words)):
-                told.append(Sentence(words, content_words(words), message["author"], turn, at))
+                told.append(Sentence(words, content_words(words), author, turn, at))
     return told
 
 

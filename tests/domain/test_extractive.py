@@ -72,6 +72,17 @@ def test_no_cause_is_guessed_and_no_answer_is_no_solution() -> None:
     assert (summary.cause, summary.solution, summary.result) == (None, "", "")
 
 
+def test_what_an_agent_wrote_down_on_the_phone_is_the_problem() -> None:
+    summary = told(
+        "",
+        "A: [Call] The router resets itself every night.",
+        "A: Update it: System > Update > Now.",
+        "C: Quiet nights since.",
+    )
+    assert summary.problem == "[Call] The router resets itself every night."
+    assert summary.solution == "Update it: System > Update > Now."
+
+
 def test_a_question_of_the_agent_is_no_solution() -> None:
     assert told("Router offline", "C: It is off.", "A: Hi! Which colour has the lamp?").solution == ""
 
