@@ -31,7 +31,7 @@ _NOT_ENGLISH_TAGS = """
     hours how however i if in instead into is issue issues it its itself january july june just keep keeps kind kindly
     know last late lately later least left less let like little long longer look looking looks lot made make makes
     making many march may maybe me mean means might mine minute minutes moment monday month months more morning most
-    much must my myself need needed needs never new next nice night nine no nobody none nor not nothing november now
+    much must my myself need needed needs neither never new next nice night nine no nobody none nor not nothing november now
     october of off often ok okay old on once one only opens or other others our out over own part people per perhaps
     place please plus possible problem problems properly put question quite rather read real really reason receive
     received regards right said same saturday saw say saying says second see seem seems seen send sent september seven
