@@ -24,7 +24,8 @@ from resources.storage import schema
 from resources.storage.sql import SqlCompanyStore
 
 _UNWRITABLE = {
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR,
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EEXIST, errno.ENOTDIR,
+    errno.EISDIR,
 }  # fmt: skip
 
 

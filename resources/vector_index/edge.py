@@ -8,6 +8,9 @@ was brought up to date in a ``tmp-`` folder, flushed, given its position in the 
 the files of a removed generation open until they turn to the next. Shards are opened without WAL, whose lock would
 admit one process only (reference/core.md §2).
 
+The engine takes a shard with missing or cut files for a smaller one, or panics. So a position also holds a checksum of
+each file, and a generation that is not as it was published is filled anew from the table.
+
     index/acme_ticket.json                      alias: the physical collection in use
     index/acme_ticket__1f0c9a2e/live            number of the generation in use
     index/acme_ticket__1f0c9a2e/gen-7/…         the shard, with position.json
@@ -17,10 +20,12 @@ import json
 import os
 import shutil
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import qdrant_edge as qe
 
@@ -35,15 +40,19 @@ _KEYWORDS = ("status", "tags", "product", "language", "ticket_id")
 _WINDOW = 1000
 _OPTIMIZE_FROM = 10_000
 _READ_TRIES = 5
+_BLOCK = 1 << 16
+_POSITION = "position.json"
 
 
 @dataclass(frozen=True, slots=True)
 class _Position:
-    """What a generation holds: the table of which store, up to which seq, of which making."""
+    """What a generation holds: the table of which store, up to which seq, of which making; ``files`` are the checksums
+    of its shard."""
 
     store_id: str
     made_by: str
     seq: int
+    files: dict[str, int]
 
 
 def _alias_file(folder: Path, alias: str) -> Path:
@@ -51,8 +60,8 @@ def _alias_file(folder: Path, alias: str) -> Path:
 
 
 def _replace_text(path: Path, text: str) -> None:
-    """Write a small file so that a reader, or a crash, meets the old text or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write a small file so that a reader, or a crash, meets the old text or the new one. One writer (R11)."""
+    draft = path.with_name(f".{path.name}.new")
     with draft.open("w") as file:
         file.write(text)
         file.flush()
@@ -86,9 +95,11 @@ class EdgeWriter:
         for leftover in self.home.glob("tmp-*"):
             shutil.rmtree(leftover)
         live = _live(self.home)
-        done = self._go_on(store, table, live, progress) if live else None
+        position = self._sound(store, table, live) if live else None
+        done = self._go_on(store, table, live, position.seq, progress) if live and position else None
         if done is None:
-            done = self._advance(store, table, None, progress)
+            with _explained(self.collection, "written", "Free space where that is the cause."):
+                done = self._advance(store, table, None, progress)
         if done is None:
             raise StorageError(
                 "the index does not agree with its table.",
@@ -97,17 +108,29 @@ class EdgeWriter:
             )
         return Published(**{**asdict(done), "switched": self._switch()})
 
-    def _go_on(self, store: Changes, table: str, live: int, progress: Callable[[int], None]) -> Published | None:
-        """A step from a generation that may be damaged; None when it is."""
+    def _sound(self, store: Changes, table: str, live: int) -> _Position | None:
+        """Where a generation stands; None when it does not follow this table, or is not as it was published."""
+        generation = self.home / f"gen-{live}"
         try:
-            position = _position(self.home / f"gen-{live}")
+            position = _position(generation)
             if (position.store_id, position.made_by) != (store.store_id, self.made_by):
                 return None
-            return self._advance(store, table, live, progress, position.seq)
-        except StorageError:
-            raise
-        except Exception:  # the engine raises plain Exceptions; a full disk meets the new shard too, and is told there
+            if position.seq > store.top(table):
+                return None
+            return position if position.files == _checksums(generation, position.files) else None
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
+
+    def _go_on(
+        self, store: Changes, table: str, live: int, seq: int, progress: Callable[[int], None]
+    ) -> Published | None:
+        """A step from a generation that this engine may be too new for; None when it is."""
+        try:
+            return self._advance(store, table, live, progress, seq)
+        except BaseException as error:  # a full disk meets the new shard too, and is told there
             shutil.rmtree(self._draft(), ignore_errors=True)
+            if not _is_engines(error):
+                raise
             return None
 
     def _draft(self) -> Path:
@@ -136,13 +159,16 @@ class EdgeWriter:
         if applied + dropped > _OPTIMIZE_FROM:
             shard.optimize()
         shard.flush()
-        count = shard.count(qe.CountRequest(exact=True))
         shard.close()
+        count = _settled(draft)
         if count != store.count(table, self.made_by):
             shutil.rmtree(draft)
             return None
-        generation = self._make_live(draft, _Position(store.store_id, self.made_by, seq), live)
-        return Published(self.collection, generation, applied, dropped, count, rebuilt=live is None)
+        names = [file.relative_to(draft).as_posix() for file in draft.rglob("*") if file.is_file()]
+        position = _Position(store.store_id, self.made_by, seq, _checksums(draft, names))
+        return Published(
+            self.collection, self._make_live(draft, position, live), applied, dropped, count, rebuilt=live is None
+        )
 
     def _point_id(self, doc_id: str) -> str:
         return point_id(self.company, self.data_type, doc_id)
@@ -155,7 +181,9 @@ class EdgeWriter:
 
     def _open_draft(self, draft: Path, live: int | None) -> qe.EdgeShard:
         if live:
-            shutil.copytree(self.home / f"gen-{live}", draft, copy_function=_copy_sparse)
+            # By name: a reader that opens the generation replaces files in it, with a draft beside them for a moment.
+            for name in _position(self.home / f"gen-{live}").files:
+                _copy(self.home / f"gen-{live}" / name, draft / name)
             return qe.EdgeShard.load(str(draft))
         draft.mkdir()
         shard = qe.EdgeShard.create(
@@ -173,7 +201,7 @@ class EdgeWriter:
         return shard
 
     def _make_live(self, draft: Path, position: _Position, live: int | None) -> int:
-        _replace_text(draft / "position.json", json.dumps(asdict(position)))
+        _replace_text(draft / _POSITION, json.dumps(asdict(position)))
         generation = max((int(gen.name[4:]) for gen in self.home.glob("gen-*")), default=0) + 1
         draft.rename(self.home / f"gen-{generation}")
         _replace_text(self.home / "live", str(generation))
@@ -191,19 +219,20 @@ class EdgeWriter:
 
 
 class EdgeReader:
-    """The published state of one collection (``base.Collection``); looks for a newer one before each query."""
+    """The published state of one collection (``base.Collection``); looks for a newer one before each query.
+
+    Every call raises ``StorageError`` when there is none yet, or it is damaged.
+    """
 
     def __init__(self, folder: Path, company: CompanyId, data_type: str) -> None:
         self.folder = folder
         self.alias = f"{company}_{data_type}"
-        self._open: tuple[str, int] | None = None
+        self._open: _Named | None = None
         self._shard: qe.EdgeShard | None = None
-        self._made_by = ""
 
     @property
     def made_by(self) -> str:
-        self._current()
-        return self._made_by
+        return self._named().made_by
 
     def rank(
         self,
@@ -212,7 +241,7 @@ class EdgeReader:
         filters: Filters,
         limit: int,
     ) -> tuple[Ranked, Ranked]:
-        shard, condition = self._current(), _filter(filters)
+        condition = _filter(filters)
         queries: list[qe.Query] = []
         if dense is not None:
             queries.append(qe.Query.Nearest(list(dense), using=DENSE))
@@ -221,68 +250,81 @@ class EdgeReader:
         requests = [
             qe.QueryRequest(limit=limit, query=query, filter=condition, with_payload=False) for query in queries
         ]
-        answers = [
-            [(str(p.id), p.score) for p in points] for points in shard.query_batch(qe.QueryBatchRequest(requests))
-        ]
+        with self._current() as shard:
+            batch = shard.query_batch(qe.QueryBatchRequest(requests))
+        answers = [[(str(p.id), p.score) for p in points] for points in batch]
         if dense is None:
             answers.insert(0, [])
         return answers[0], answers[1] if len(answers) > 1 else []
 
     def points(self, point_ids: Sequence[str]) -> list[Stored]:
-        found = self._current().retrieve(list(point_ids), with_payload=True, with_vector=False)
+        with self._current() as shard:
+            found = shard.retrieve(list(point_ids), with_payload=True, with_vector=False)
         return [Stored(str(point.id), point.payload or {}) for point in found]
 
     def payloads(self, fields: Sequence[str], filters: Filters) -> Iterator[dict[str, Any]]:
         """These fields of every point that matches."""
-        shard, offset = self._current(), None
-        while True:
-            request = qe.ScrollRequest(
-                offset=offset, limit=_WINDOW, filter=_filter(filters), with_payload=list(fields), with_vector=False
-            )
-            points, offset = shard.scroll(request)
-            yield from (point.payload or {} for point in points)
-            if offset is None:
-                return
+        offset = None
+        with self._current() as shard:
+            while True:
+                request = qe.ScrollRequest(
+                    offset=offset, limit=_WINDOW, filter=_filter(filters), with_payload=list(fields), with_vector=False
+                )
+                points, offset = shard.scroll(request)
+                yield from (point.payload or {} for point in points)
+                if offset is None:
+                    return
 
     def vector(self, point_id: str) -> list[float] | None:
-        found = self._current().retrieve([point_id], with_payload=False, with_vector=[DENSE])
+        with self._current() as shard:
+            found = shard.retrieve([point_id], with_payload=False, with_vector=[DENSE])
         return list(found[0].vector[DENSE]) if found and isinstance(found[0].vector, dict) else None  # type: ignore[arg-type]
 
     def count(self) -> int:
-        return self._current().count(qe.CountRequest(exact=True))
+        with self._current() as shard:
+            return shard.count(qe.CountRequest(exact=True))
 
-    def _current(self) -> qe.EdgeShard:
+    @contextmanager
+    def _current(self) -> Iterator[qe.EdgeShard]:
+        """The newest generation, for one query."""
+        with _explained(self.alias, "read", "Run 'casebook sync': it fills a new one."):
+            yield self._newest()
+
+    def _newest(self) -> qe.EdgeShard:
         for _ in range(_READ_TRIES):
             named = self._named()
             if self._shard is not None and named == self._open:
                 return self._shard
             try:
-                self._shard = qe.EdgeShard.load(str(self.folder / named[0] / f"gen-{named[1]}"))
-            except Exception as error:  # the engine raises plain Exceptions; a newer generation may have replaced it
-                if self._named() != named:
-                    continue
-                raise StorageError(
-                    "the index cannot be opened.", f"{named[0]}: {error}.", "Run 'casebook sync': it fills a new one."
-                ) from error
+                self._shard = qe.EdgeShard.load(str(self.folder / named.collection / f"gen-{named.generation}"))
+            except BaseException:  # if a newer generation has replaced it meanwhile, that one is meant
+                if self._named() == named:
+                    raise
+                continue
             self._open = named
             return self._shard
         raise StorageError("the index is being replaced all the time.", self.alias, "Try again.")
 
-    def _named(self) -> tuple[str, int]:
-        try:
+    def _named(self) -> "_Named":
+        with suppress(FileNotFoundError):
             alias: dict[str, Any] = json.loads(_alias_file(self.folder, self.alias).read_text())
-            generation = _live(self.folder / alias["collection"])
-        except FileNotFoundError:
-            generation = None
-            alias = {}
-        if generation is None:
-            raise StorageError(
-                "nothing to search yet.",
-                f"{self.alias} has not been built.",
-                "Run 'casebook sync' for this company first.",
-            )
-        self._made_by = alias["made_by"]
-        return alias["collection"], generation
+            home = self.folder / alias["collection"]
+            if (generation := _live(home)) is not None:
+                return _Named(alias["collection"], alias["made_by"], generation, (home / "live").stat().st_mtime_ns)
+        raise StorageError(
+            "nothing to search yet.", f"{self.alias} has not been built.", "Run 'casebook sync' for this company first."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The generation that readers should see. ``stamp`` tells it from one of the same number in an index that was erased
+    and filled again."""
+
+    collection: str
+    made_by: str
+    generation: int
+    stamp: int
 
 
 def _live(home: Path) -> int | None:
@@ -293,7 +335,32 @@ def _live(home: Path) -> int | None:
 
 
 def _position(generation: Path) -> _Position:
-    return _Position(**json.loads((generation / "position.json").read_text()))
+    return _Position(**json.loads((generation / _POSITION).read_text()))
+
+
+def _is_engines(error: BaseException) -> bool:
+    """Whether the engine failed: it raises bare Exceptions, and its panics are not even that."""
+    return type(error) is Exception or type(error).__name__ == "PanicException"
+
+
+@contextmanager
+def _explained(name: str, done: str, remedy: str) -> Iterator[None]:
+    """Turn a failure of the engine into words for a person. Raises ``StorageError``."""
+    try:
+        yield
+    except BaseException as error:
+        if not _is_engines(error):
+            raise
+        raise StorageError(f"the index cannot be {done}.", f"{name}: {error}.", remedy) from error
+
+
+def _settled(draft: Path) -> int:
+    """Open a draft as its readers will, and count its points. The first opening still writes into the files; after it
+    they stay as they are, so that readers do not disturb each other, nor the checksums."""
+    shard = qe.EdgeShard.load(str(draft))
+    count = shard.count(qe.CountRequest(exact=True))
+    shard.close()
+    return count
 
 
 def _filter(filters: Filters) -> qe.Filter | None:
@@ -312,22 +379,41 @@ def _filter(filters: Filters) -> qe.Filter | None:
     return qe.Filter(must=must or None, must_not=without or None) if must or without else None
 
 
-def _copy_sparse(source: str, target: str) -> str:
-    """Copy a file and its holes: a shard preallocates a hundred times of what it holds."""
-    with Path(source).open("rb") as old, Path(target).open("wb") as new:
-        size = os.fstat(old.fileno()).st_size
-        new.truncate(size)
+def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The blocks of a file that hold anything but zeros, each with its offset. A shard preallocates a hundred times of
+    what it holds; holes are skipped without being read."""
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
         offset = 0
         while offset < size:
             try:
-                start = os.lseek(old.fileno(), offset, os.SEEK_DATA)
+                offset = os.lseek(file.fileno(), offset, os.SEEK_DATA) // _BLOCK * _BLOCK
             except OSError:  # nothing but a hole up to the end
-                break
-            offset = os.lseek(old.fileno(), start, os.SEEK_HOLE)
-            old.seek(start)
-            new.seek(start)
-            left = offset - start
-            while left and (block := old.read(min(left, 1 << 20))):
-                new.write(block)
-                left -= len(block)
-    return target
+                return
+            file.seek(offset)
+            block = file.read(_BLOCK)
+            if block != bytes(len(block)):
+                yield offset, block
+            offset += _BLOCK
+
+
+def _checksums(shard: Path, names: Iterable[str]) -> dict[str, int]:
+    """A checksum of each file's size and content, by its name within the shard."""
+    return {name: _checksum(shard / name) for name in names}
+
+
+def _checksum(path: Path) -> int:
+    checksum = path.stat().st_size
+    for offset, block in _blocks(path):
+        checksum = crc32(block, crc32(offset.to_bytes(8), checksum))
+    return checksum
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, and leave its holes holes."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as new:
+        new.truncate(source.stat().st_size)
+        for offset, block in _blocks(source):
+            new.seek(offset)
+            new.write(block)
