@@ -6,14 +6,34 @@ Does not belong here: fetching the lists (``query/search``) or what people's fee
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+SHORT: Final = (10, 0.7)
+LONG: Final = (35, 0.4)
+"""Different words of a question, and the share of meaning in the score that found most at that length: few words need
+their meaning understood, a whole ticket pasted as a question says enough by its words. Measured on tickets, FAQ rows
+and paraphrases in English and Korean (``bench/retrieval.py``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each half counts. The defaults are measured on public sets (``bench/retrieval.py``)."""
+    """How much each half counts: ``dense`` is the share of meaning in the score, 0 to 1; words have the rest.
 
-    dense: float = 0.7
-    """Share of the dense half in the score, 0 to 1; the sparse half has the rest."""
+    The default is for a whole ticket as a question. Raises ``ValueError`` outside 0..1.
+    """
+
+    dense: float = LONG[1]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dense <= 1:
+            raise ValueError(f"the weight dense must be in 0..1, not {self.dense}")
+
+
+def weights_for(words: int) -> Weights:
+    """The weights for a question of so many different words: those of ``SHORT`` and ``LONG``, and a line between."""
+    (few, short), (many, long) = SHORT, LONG
+    way = min(max((words - few) / (many - few), 0.0), 1.0)
+    return Weights(dense=short + way * (long - short))
 
 
 @dataclass(frozen=True, slots=True)

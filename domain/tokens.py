@@ -17,7 +17,7 @@ import re
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Protocol, cast
@@ -194,6 +194,11 @@ def _hangul_lines(text: str) -> Iterator[str]:
             if _HANGUL.search(piece):
                 yield piece
                 room -= len(piece)
+
+
+def words(terms: Mapping[str, int]) -> int:
+    """How many different words there are among the terms: all but the pairs of syllables."""
+    return sum(not is_syllables(term) for term in terms)
 
 
 def is_syllables(term: str) -> bool:
