@@ -3,13 +3,14 @@
 Belongs here: following a stage table into files (R10). Does not belong here: which tables there are (``assets``).
 
     published/processed/tickets/company_id=acme/month=2026-01/tickets.parquet
-    published/processed/tickets/company_id=acme/position.json          what the files hold: store and seq
+    published/processed/tickets/company_id=acme/_position.json         what the files hold: store and seq
 
 Only months that changed are written. A file is replaced whole and the position last, so a crash costs a repetition.
+Lost or damaged files are written anew. Readers of a folder of Parquet pass over names that begin with ``_`` or ``.``.
 """
 
 import json
-import os
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,14 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from domain.errors import StorageError
 from domain.stage import Report
 from resources.storage.sql import SqlCompanyStore
 
 _WINDOW = 1000
 _UNDATED = "undated"
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
+_POSITION = "_position.json"
 SCHEMA = pa.schema(
     [
         ("doc_id", pa.string()),
@@ -56,11 +60,26 @@ class Publisher:
         self.months_from = months_from
 
     def publish(self, published: PublishedTable) -> Report:
-        """Write the months that changed since the files' own position."""
+        """Write the months that changed since the files' own position; all of them when the files are lost, damaged, or of
+        another store. Raises ``StorageError`` when even new ones do not agree with the table."""
         folder = self.root / published.kind / published.name / f"company_id={self.store.company}"
-        seq = self._position(folder)
+        report = self._follow(folder, published, self._position(folder, published.table))
+        if report is None:
+            report = self._follow(folder, published, 0)
+        if report is None:
+            raise StorageError(
+                "the published files do not agree with their table.",
+                f"{folder} was written anew and still has another count than {published.table}.",
+                "This is a fault of Casebook: please report it.",
+            )
+        return report
+
+    def _follow(self, folder: Path, published: PublishedTable, seq: int) -> Report | None:
+        """One step from ``seq`` (0: from nothing, whatever files there are); None when files are damaged, or there are
+        other rows in them than in the table after it."""
         report = Report()
         added, gone = defaultdict[str, set[str]](set), set[str]()
+        start = seq
         while rows := self.store.changes(published.table, seq, _WINDOW):
             gone.update(row.doc_id for row in rows)
             live = [row.doc_id for row in rows if not row.deleted]
@@ -70,36 +89,53 @@ class Publisher:
             report.changed += len(live)
             report.removed += len(rows) - len(live)
             seq = rows[-1].seq
-        if not report.read:
-            return report
-        for path in folder.glob("month=*/*.parquet"):
-            held = set(pq.ParquetFile(path).read(["doc_id"])["doc_id"].to_pylist())
-            month = path.parent.name.removeprefix("month=")
-            if gone & held and month not in added:
-                added[month] = set()
-        for month, doc_ids in added.items():
-            self._write_month(folder / f"month={month}" / f"{published.name}.parquet", published.table, doc_ids, gone)
-        _replace(folder / "position.json", json.dumps({"store_id": self.store.store_id, "seq": seq}).encode())
-        report.notes.append(f"{len(added)} months written")
+        try:
+            if report.read or not start:
+                self._write(folder, published, added, gone if start else None)
+            if _rows(folder) != self.store.count(published.table):
+                return None
+        except pa.ArrowException:
+            return None
+        if report.read:
+            _replace(folder / _POSITION, json.dumps({"store_id": self.store.store_id, "seq": seq}).encode())
+            report.notes.append(f"{len(added)} months written")
         return report
 
-    def _position(self, folder: Path) -> int:
+    def _position(self, folder: Path, table: str) -> int:
         try:
-            position = json.loads((folder / "position.json").read_text())
-        except (FileNotFoundError, ValueError):
+            position = json.loads((folder / _POSITION).read_text())
+            follows = position["store_id"] == self.store.store_id and position["seq"] <= self.store.top(table)
+            return position["seq"] if follows else 0
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
             return 0
-        return position["seq"] if position["store_id"] == self.store.store_id else 0
+
+    def _write(
+        self, folder: Path, published: PublishedTable, added: dict[str, set[str]], gone: set[str] | None
+    ) -> None:
+        """Write the months to which rows came or from which rows went; ``gone`` is None where no old file counts."""
+        for path in _files(folder):
+            month = path.parent.name.removeprefix("month=")
+            if month in added:
+                continue
+            if gone is None:
+                path.unlink()
+            elif not gone.isdisjoint(pq.ParquetFile(path).read(["doc_id"])["doc_id"].to_pylist()):
+                added[month] = set()
+        for month, doc_ids in added.items():
+            path = folder / f"month={month}" / f"{published.name}.parquet"
+            self._write_month(path, published.table, doc_ids, gone)
 
     def _months(self, doc_ids: list[str]) -> dict[str, str]:
         """The month in which each ticket was created."""
         rows = self.store.get(self.months_from, doc_ids)
         created = {doc_id: (row.payload or {}).get("created_at", "") for doc_id, row in rows.items()}
-        return {doc_id: created.get(doc_id, "")[:7] or _UNDATED for doc_id in doc_ids}
+        months = {doc_id: created.get(doc_id, "")[:7] for doc_id in doc_ids}
+        return {doc_id: month if _MONTH.fullmatch(month) else _UNDATED for doc_id, month in months.items()}
 
-    def _write_month(self, path: Path, table: str, added: set[str], gone: set[str]) -> None:
+    def _write_month(self, path: Path, table: str, added: set[str], gone: set[str] | None) -> None:
         """The month's file without the rows that went or changed, and with those that came."""
         tables = []
-        if path.exists():
+        if gone is not None and path.exists():
             old = pq.ParquetFile(path).read()
             stays = [doc_id not in gone for doc_id in old["doc_id"].to_pylist()]
             tables.append(old.filter(pa.array(stays, pa.bool_())))
@@ -112,9 +148,18 @@ class Publisher:
             path.unlink(missing_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft = path.with_name(f".{path.name}.new")
         pq.write_table(merged, draft, compression="zstd")
         draft.replace(path)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("month=*/*.parquet"))
+
+
+def _rows(folder: Path) -> int:
+    """How many rows the files hold, by their footers."""
+    return sum(pq.read_metadata(path).num_rows for path in _files(folder))
 
 
 def _record(row: Any) -> dict[str, Any]:
@@ -127,6 +172,6 @@ def _record(row: Any) -> dict[str, Any]:
 
 def _replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.new")
     draft.write_bytes(content)
     draft.replace(path)
