@@ -46,12 +46,12 @@ def first_sync(helpdesk: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> P
     return path
 
 
-def add(sandbox: Sandbox, id: str, account: str = "made") -> None:
-    """Register an account of a sandbox, with the fast embedding model."""
+def add(sandbox: Sandbox, id: str, *words: str) -> None:
+    """Register the account of this name, with the fast embedding model."""
     done(
-        *("company", "add", id, "--platform", "freshdesk", "--url", sandbox.url(account), "--key-stdin"),
-        *("--set", "embedding_model=use-multi"),
-        stdin=sandbox.key(account),
+        *("company", "add", id, "--platform", "freshdesk", "--url", sandbox.url(id), "--key-stdin"),
+        *("--set", "embedding_model=use-multi", *words),
+        stdin=sandbox.key(id),
     )
 
 
