@@ -59,7 +59,7 @@ def raw_tickets(config: SyncConfig, company_run: Run) -> Result:
 def merged_tickets(company_run: Run) -> Result:
     """Ticket, ordered thread and attachments' metadata as one document, in plain text."""
     helpdesk = company_run.helpdesk
-    stage = ticket_stages.merged_tickets(helpdesk.neutral, helpdesk.platform)
+    stage = ticket_stages.merged_tickets(helpdesk.neutral, helpdesk.version)
     return result(company_run, "merged_tickets", company_run.derive(stage))
 
 

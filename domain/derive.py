@@ -64,10 +64,8 @@ def each(make_one: Callable[[Any], Made]) -> Make:
         for position, value in enumerate(inputs):
             try:
                 yield position, make_one(value)
-            except DocumentError as error:
-                yield position, Failed(str(error))
             except Exception as error:  # a document can break a parser in any way; the others must go on
-                yield position, Failed(f"{type(error).__name__}: {error}"[:500])
+                yield position, Failed(_reason(error))
 
     return make
 
@@ -167,8 +165,8 @@ class _Run:
             rows = tuple(table.get(doc_id) for table in sources)
             try:
                 given = self.stage.project(tuple(None if row is None or row.deleted else row for row in rows))
-            except DocumentError as error:
-                outcome.failures[doc_id] = str(error)
+            except Exception as error:  # a row of an older shape can break a projection; the others must go on
+                outcome.failures[doc_id] = _reason(error)
                 continue
             head = heads.get(doc_id)
             if given is None:
@@ -230,7 +228,7 @@ class _Run:
         settled = [doc_id for doc_id in waiting if doc_id not in outcome.failures]
         if not (outcome.puts or outcome.drops or outcome.failures or settled or cursor):
             return
-        due = {doc_id: due_again(self.now, waiting.get(doc_id, 0)) for doc_id in outcome.failures}
+        due = {doc_id: due_again(self.now, waiting.get(doc_id, -1) + 1) for doc_id in outcome.failures}
         with self.store.begin(self.run_id, self.now) as write:
             moved = write.upsert(target, outcome.puts)
             write.delete(target, outcome.drops)
@@ -249,6 +247,10 @@ class _Run:
         for doc_id in [put.doc_id for put in outcome.puts] + outcome.drops:
             if len(report.sample) < 10:
                 report.sample.append(doc_id)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, DocumentError) else f"{type(error).__name__}: {error}"[:500]
 
 
 def due_again(now: str, retries: int) -> str:

@@ -35,6 +35,8 @@ def clean(value: Any) -> tuple[Any, int]:
     Returns the cleaned JSON value and how many characters were replaced. No store, and no
     UTF-8 encoder, takes these characters, so they go before anything is hashed.
     """
+    if _is_clean(value):
+        return value, 0
     replaced = 0
 
     def text(raw: str) -> str:
@@ -53,6 +55,14 @@ def clean(value: Any) -> tuple[Any, int]:
         return node
 
     return walk(value), replaced
+
+
+def _is_clean(value: Any) -> bool:
+    """Almost always, and told ten times faster than by walking: the encoder refuses surrogates and escapes NUL."""
+    try:
+        return b"\\u0000" not in orjson.dumps(value)
+    except TypeError:
+        return False
 
 
 def point_id(company_id: str, data_type: str, doc_id: str) -> str:

@@ -15,6 +15,9 @@ from domain.ticket import Message, Ticket
 MERGE_VERSION = f"1.{MAIL_TEXT_VERSION}"
 """Changes whenever the same ticket would give another document; part of the row's ``made_by``."""
 
+THREAD_TEXT_VERSION = "1"
+"""Changes whenever the same document would give another text to search."""
+
 DESCRIPTION = "description"
 """The id of the message that opens every thread: the ticket's description."""
 

@@ -18,6 +18,9 @@ FIELD_LIMIT = 400
 MAX_TAGS = 5
 """Tags a summary has at most (specification: "최대 5개")."""
 
+EMBEDDING_TEXT_VERSION = "1"
+"""Changes whenever the same summary would give another text to embed."""
+
 _TAG_LIMIT = 40
 _WORD = re.compile(r"\w+")
 

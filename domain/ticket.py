@@ -5,7 +5,7 @@ Does not belong here: how one platform's JSON becomes these records (``resources
 or what is made of them (``merge``, ``summary``).
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from domain.fingerprint import fingerprint
@@ -78,6 +78,4 @@ class Ticket:
 
     def content_hash(self) -> str:
         """Hash of what the ticket says. A new ``updated_at`` alone is no change (DESIGN §3.2)."""
-        said = asdict(self)
-        del said["updated_at"]
-        return fingerprint(said)
+        return fingerprint(replace(self, updated_at=""))

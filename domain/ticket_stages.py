@@ -43,8 +43,13 @@ def ticket_summaries(company: Company) -> Stage:
         (merged,) = rows
         if merged is None or not _is_case(company, merged.payload):
             return None
-        said = {name: merged.payload[name] for name in ("subject", "language", "requester", "messages")}
-        said["messages"] = [message for message in said["messages"] if not message["private"]]
+        said = {name: merged.payload[name] for name in ("subject", "language")}
+        # Only what is said: equal tickets are paid for once, whoever wrote them and when.
+        said["messages"] = [
+            {**message, "id": merge.DESCRIPTION if message["id"] == merge.DESCRIPTION else "", "created_at": ""}
+            for message in merged.payload["messages"]
+            if not message["private"]
+        ]
         return Input(said)
 
     return Stage(
@@ -96,7 +101,7 @@ def ticket_terms(company: Company) -> Stage:
         project,
         each(make),
         made_by=f"terms-{tokens.TOKENS_VERSION} sparse-{points.SPARSE_VERSION}",
-        rule=fingerprint([_resolved_rule(company), audience]),
+        rule=fingerprint([_resolved_rule(company), audience, merge.THREAD_TEXT_VERSION]),
     )
 
 

@@ -6,11 +6,13 @@ Belongs here: starting the job and gathering what it did. Does not belong here: 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+from sqlalchemy.exc import DatabaseError
 
 from domain.company import Company
 from domain.errors import CasebookError
@@ -19,6 +21,7 @@ from pipelines.instance import opened
 from resources.companies import Companies
 from resources.company_run import Progress, silent
 from resources.settings import Settings
+from resources.storage.sqlite import explained
 
 _COUNTS = ("read", "changed", "skipped", "removed", "failed", "seconds")
 
@@ -51,7 +54,7 @@ def run_sync(
         pass  # fail before a run is recorded that could only fail
     started = perf_counter()
     run_id = str(uuid4())
-    with opened(settings) as instance, _in_our_words(run_id):
+    with opened(settings) as instance, _in_our_words(run_id, settings.company_folder(company.id)):
         instance.add_dynamic_partitions("companies", [company.id])
         result = (
             build(progress)
@@ -70,7 +73,7 @@ def run_sync(
 
 
 @contextmanager
-def _in_our_words(run_id: str) -> Iterator[None]:
+def _in_our_words(run_id: str, folder: Path) -> Iterator[None]:
     """What stopped a run, as it was raised: Dagster wraps what a resource raises, and names an interrupt its own way."""
     try:
         yield
@@ -82,6 +85,9 @@ def _in_our_words(run_id: str) -> Iterator[None]:
         cause = error.user_exception if isinstance(error, dg.DagsterUserCodeExecutionError) else error
         if isinstance(cause, CasebookError):
             raise cause from error
+        with explained(folder):  # a disk that filled up, or a file that was damaged, in the midst of it
+            if isinstance(cause, DatabaseError | OSError):
+                raise cause from error
         raise CasebookError(
             "the sync stopped.", f"{type(cause).__name__}: {cause}", f"Run {run_id} in the UI has the details."
         ) from error

@@ -4,9 +4,8 @@ Belongs here: from a question to hits: embed, find by meaning and by words, join
 Does not belong here: the arithmetic of joining (``domain/ranking``), the engine (``resources/vector_index``), printing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +14,7 @@ from domain.company import Company
 from domain.errors import InputError
 from domain.fingerprint import clean, point_id
 from domain.merge import thread_text
-from domain.ranking import Scored, Weights, fuse
+from domain.ranking import Scored, Weights, fuse, weights_for
 from domain.stage import Row
 from domain.ticket_stages import model_of
 from resources.companies import Companies
@@ -63,10 +62,8 @@ class Searcher:
         self.companies = companies
         self.company = company
         self.collection: Collection = EdgeReader(companies.settings.index_folder(company.id), company.id, "ticket")
-        weight = company.setting("dense_weight")
-        self.weights = Weights() if weight is None else Weights(dense=weight)
 
-    @cached_property
+    @property
     def embedder(self) -> Embedder:
         """The model that made the collection which is live now, whatever the settings ask for next."""
         return open_embedder(model_of(self.collection.made_by))
@@ -74,12 +71,7 @@ class Searcher:
     def search(self, text: str, k: int = 10, filters: Filters = EVERYTHING) -> Answer:
         """The ``k`` best cases for a question. Raises ``InputError`` for an empty text or ``k`` < 1, ``StorageError``
         when nothing was built yet."""
-        return self._answer(text, self._rank(checked(text, k), filters), k)
-
-    def search_many(self, texts: Sequence[str], k: int = 10, filters: Filters = EVERYTHING) -> Iterator[Answer]:
-        """The same for many questions, in their order."""
-        for text in texts:
-            yield self.search(text, k, filters)
+        return self._answer(text, self._rank(checked(text, k), filters, k), k)
 
     def similar(self, doc_id: str, k: int = 10, filters: Filters = EVERYTHING) -> Answer:
         """Cases like a stored ticket, which may be an open one, itself left out. Raises ``InputError`` when there is none."""
@@ -97,15 +89,21 @@ class Searcher:
         vector = self.collection.vector(point_id(self.company.id, "ticket", doc_id))
         if vector is None or not _live(terms):
             # An open ticket is not in the index: it is asked for by its own words.
-            return replace(self._answer(query, self._rank(_opening(merged), others), k), query=query)
+            return self._answer(query, self._rank(_opening(merged), others, k), k)
         indices = terms.payload["indices"] if terms else []
-        ranked = self.collection.rank(vector, (indices, [1.0] * len(indices)), others, CANDIDATES)
-        return self._answer(query, fuse(*ranked, self.weights), k)
+        ranked = self.collection.rank(vector, (indices, [1.0] * len(indices)), others, max(CANDIDATES, k))
+        return self._answer(query, fuse(*ranked, self._weights(len(indices))), k)
 
-    def _rank(self, text: str, filters: Filters) -> list[Scored]:
+    def _rank(self, text: str, filters: Filters, k: int) -> list[Scored]:
         dense = self.embedder.embed([text], "query")[0].tolist()
-        sparse = points.sparse_query(tokens.terms(text))
-        return fuse(*self.collection.rank(dense, sparse, filters, CANDIDATES), self.weights)
+        said = tokens.terms(text)
+        ranked = self.collection.rank(dense, points.sparse_query(said), filters, max(CANDIDATES, k))
+        return fuse(*ranked, self._weights(tokens.count_words(said)))
+
+    def _weights(self, words: int) -> Weights:
+        """How much meaning and words count: as the company wants it, else as measured for questions of this length."""
+        share = self.company.setting("dense_weight")
+        return weights_for(words) if share is None else Weights(dense=share)
 
     def _answer(self, query: str, scored: Sequence[Scored], k: int) -> Answer:
         best = scored[:k]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from domain.company import Company
+from domain.company import Company, company_id
 from domain.derive import Stage, derive
 from domain.stage import Report
 from resources.companies import Companies
@@ -71,8 +71,9 @@ class CompanyRun:
         newest = self.store.window("ticket_summaries", 0, self.store.top("ticket_summaries"), _LANGUAGE_SAMPLE)
         rows = self.store.get("ticket_summaries", [doc_id for doc_id, _ in newest]).values()
         texts = [row.payload["problem"] for row in rows if not row.deleted]
-        if self.company.setting("language") == "ko":
-            texts = ["한국어"]
+        language = self.company.setting("language")
+        if language != "auto":
+            texts = ["한국어" if language == "ko" else "English"]
         chosen = choose_model(texts)
         if texts:
             self.company = self.companies.set(self.company, embedding_model=chosen)
@@ -94,6 +95,7 @@ def company_run(
     ``CompanyBusy`` when another run writes to it, ``StorageError`` when the store cannot be used.
     """
     companies = Companies(settings)
-    known = companies.get(company)
-    with companies.lock(known.id, holder), companies.store(known.id) as store:
-        yield CompanyRun(companies, known, store, run_id, utc_now(), progress)
+    with companies.lock(company_id(company), holder):
+        known = companies.get(company)  # under the lock: it may have been removed meanwhile
+        with companies.store(known.id) as store:
+            yield CompanyRun(companies, known, store, run_id, utc_now(), progress)

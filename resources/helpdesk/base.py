@@ -1,6 +1,6 @@
 """What every helpdesk adapter gives: pages of documents, and the neutral form of each.
 
-Belongs here: the contract between an adapter and the collection (``assets/tickets``).
+Belongs here: the contract between an adapter and the collection (``collect``).
 Does not belong here: any platform's field, address or status number.
 """
 
@@ -85,6 +85,9 @@ class Helpdesk(Protocol):
     """One company's helpdesk. Every call may raise ``SourceRefused`` or ``SourceUnavailable``."""
 
     platform: str
+    version: str
+    """Of the adapter: moves whenever the same payload would give another neutral form."""
+
     made_by: str
     """Version of the adapter and of the options that shape a payload; when it moves, everything is walked again."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from domain.derive import due_again
-from domain.errors import CasebookError, DocumentError, SourceError
+from domain.errors import CasebookError, DocumentError, InputError
 from domain.stage import CompanyStore, Put, Report
 from resources.helpdesk.base import Document, Helpdesk, Json, Page
 
@@ -47,6 +47,8 @@ class Collection:
         self.progress = progress
         self.report = Report()
         self.replaced = 0
+        self.vanished: set[str] = set()
+        """Waiting documents that the source no longer has."""
 
     def run(self, walk: Walk) -> Report:
         """Bring ``raw_tickets`` up to date. Raises ``SourceError`` when the helpdesk fails or refuses as a whole, and
@@ -54,9 +56,9 @@ class Collection:
         started = perf_counter()
         try:
             if walk.only:
-                self._fetch([walk.only])
+                self._fetch_only(walk.only)
             else:
-                self._fetch(self.store.due(TABLE, self.now))
+                self._fetch_due()
                 self._walk(walk)
         finally:
             self.report.requests = self.helpdesk.requests
@@ -68,12 +70,12 @@ class Collection:
     def _walk(self, walk: Walk) -> None:
         cursor = self._cursor() if not walk.full else None
         seen: set[str] = set()
-        gone = set[str](self.store.state(_GONE) or ())
+        gone = self._live(self.store.state(_GONE) or ()) | self.vanished
         for page in self.helpdesk.pages(cursor, self._known):
             seen.update(page.seen)
             gone -= set(page.seen)  # it is back
             gone |= self._live(page.gone)
-            if page.walked_all:
+            if page.walked_all and (walk.full or self.helpdesk.absent_is_gone):
                 gone |= self._missing(seen)
             self._commit(page, gone)
             self.progress(self.report)
@@ -99,9 +101,16 @@ class Collection:
         """Live documents that a whole walk did not show. Where absence proves nothing (Freshdesk's lists leave out what is
         archived), each is asked for."""
         missing = self.store.ids(TABLE) - seen
-        if self.helpdesk.absent_is_gone:
-            return missing
-        return {doc_id for doc_id in sorted(missing) if self.helpdesk.one(doc_id) is None}
+        return (
+            missing if self.helpdesk.absent_is_gone else {doc_id for doc_id in sorted(missing) if self._is_gone(doc_id)}
+        )
+
+    def _is_gone(self, doc_id: str) -> bool:
+        self.progress(self.report)
+        try:
+            return self.helpdesk.one(doc_id) is None
+        except DocumentError:  # it is there, and cannot be read
+            return False
 
     def _commit(self, page: Page, gone: set[str]) -> None:
         """A page with its cursor. What is gone only waits with it, so that all deletions of a walk are weighed together."""
@@ -116,15 +125,15 @@ class Collection:
             with self.store.begin(self.run_id, self.now) as write:
                 moved = write.upsert(TABLE, [self._put(document) for document in fresh])
                 write.fail(
-                    TABLE, failures, {doc_id: due_again(self.now, waiting.get(doc_id, 0)) for doc_id in failures}
+                    TABLE, failures, {doc_id: due_again(self.now, waiting.get(doc_id, -1) + 1) for doc_id in failures}
                 )
                 write.settle(TABLE, settled)
                 for name, value in moved_on.items():
                     write.save_state(name, value)
-        self._count(len(page.seen) + len(failures), moved, fresh, failures)
+        self._count(len(page.seen), moved, fresh, failures)
 
     def _fresh(self, documents: Sequence[Document]) -> list[Document]:
-        """Those that are not stored just as they are; an export shows everything at each walk."""
+        """Those that are not stored just as they are."""
         heads = self.store.heads(TABLE, [document.doc_id for document in documents])
         made_by = self.helpdesk.made_by
         return [
@@ -146,34 +155,39 @@ class Collection:
         report.sample += [document.doc_id for document in fresh][: 10 - len(report.sample)]
         self.replaced += sum(document.replaced for document in fresh)
 
-    def _fetch(self, doc_ids: Sequence[str]) -> None:
-        """Documents one by one: those that wait in the queue, or the one that was asked for."""
-        for doc_id in doc_ids:
-            try:
-                document = self.helpdesk.one(doc_id)
-            except DocumentError as error:
-                self._settle_one(doc_id, None, str(error))
-            except SourceError as error:
-                self._settle_one(doc_id, None, str(error))
-                raise
-            else:
-                self._settle_one(doc_id, document, "")
+    def _fetch_due(self) -> None:
+        """What waits in the queue, one by one. Those that the source no longer has are weighed with the walk's deletions."""
+        for doc_id in self.store.due(TABLE, self.now):
+            if not self._fetch(doc_id):
+                self.vanished.add(doc_id)
 
-    def _settle_one(self, doc_id: str, document: Document | None, failure: str) -> None:
-        retries = self.store.queued(TABLE, [doc_id]).get(doc_id, 0)
+    def _fetch_only(self, doc_id: str) -> None:
+        """The one document that a person asked for. Raises ``InputError`` when nobody knows it."""
+        if self._fetch(doc_id):
+            return
+        if not self._live([doc_id]):
+            raise InputError(f"no document {doc_id!r}.", "Neither the helpdesk nor Casebook has it.")
+        self._delete([doc_id], accepted=1)
+
+    def _fetch(self, doc_id: str) -> bool:
+        """Fetch a document again and store it, or why that failed; False when the source no longer has it."""
+        failure, document = "", None
+        try:
+            document = self.helpdesk.one(doc_id)
+        except DocumentError as error:
+            failure = str(error)
+        if document is None and not failure:
+            return False
+        retries = self.store.queued(TABLE, [doc_id]).get(doc_id, -1) + 1
+        gone = set[str](self.store.state(_GONE) or ())
         with self.store.begin(self.run_id, self.now) as write:
-            moved = removed = 0
-            if failure:
-                write.fail(TABLE, {doc_id: failure}, {doc_id: due_again(self.now, retries)})
-            elif document:
-                moved = write.upsert(TABLE, [self._put(document)])
-            else:
-                removed = write.delete(TABLE, [doc_id])
-                write.forget_paid([doc_id])
-            if not failure:
-                write.settle(TABLE, [doc_id])
-        self.report.removed += removed
-        self._count(1 - removed, moved, [document] if document and moved else [], [doc_id] if failure else [])
+            moved = write.upsert(TABLE, [self._put(document)]) if document else 0
+            write.fail(TABLE, {doc_id: failure} if failure else {}, {doc_id: due_again(self.now, retries)})
+            write.settle(TABLE, [] if failure else [doc_id])
+            if doc_id in gone:  # it was found alive
+                write.save_state(_GONE, sorted(gone - {doc_id}))
+        self._count(1, moved, [document] if document and moved else [], [failure] if failure else [])
+        return True
 
     def _delete(self, gone: Sequence[str], accepted: int) -> None:
         limit = max(_GONE_COUNT, accepted, int(self.store.count(TABLE) * _GONE_SHARE))
@@ -188,4 +202,5 @@ class Collection:
             write.forget_paid(gone)
             write.settle(TABLE, gone)
             write.save_state(_GONE, [])
+        self.report.read += len(gone)
         self.report.sample += list(gone)[: max(0, 10 - len(self.report.sample))]

@@ -45,6 +45,7 @@ class Export:
     """
 
     platform = "export"
+    version = VERSION
     absent_is_gone = True
 
     def __init__(self, path: str | Path, *, columns: Mapping[str, str] | None = None) -> None:
@@ -184,7 +185,7 @@ def _digest(file: Path) -> str:
 def _known_shape() -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as odd:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as odd:
         raise DocumentError("The row has an unknown shape.", f"({type(odd).__name__})") from odd
 
 
@@ -202,6 +203,7 @@ def _payload(row: Json, ours: Mapping[str, str]) -> Json:
 
 def _id(value: Any) -> str:
     text = as_text(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+    text, _ = clean(text)  # here already: the id is compared, listed and looked up in this form
     if not text:
         raise ValueError("it has no ticket_id")
     return text

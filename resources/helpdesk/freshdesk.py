@@ -115,6 +115,7 @@ class Freshdesk:
     """
 
     platform = "freshdesk"
+    version = VERSION
     absent_is_gone = False  # archived tickets are in no list
 
     def __init__(

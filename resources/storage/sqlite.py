@@ -62,7 +62,7 @@ def _engine(path: Path) -> sa.Engine:
     WAL (``_make``) lets readers go on during a write. NORMAL loses nothing to kill -9 (the kept results of paid calls
     are committed one by one; a power cut may cost the last of them).
     """
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30}, poolclass=sa.NullPool)
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30}, poolclass=sa.NullPool, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _settings(connection: sqlite3.Connection, _record: Any) -> None:
