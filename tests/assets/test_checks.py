@@ -1,0 +1,137 @@
+"""The checks fail when the data is wrong: each is shown data that somebody changed behind Casebook's back.
+
+Belongs here: what each check finds. Does not belong here: how data comes to be right (``tests/pipelines``).
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import qdrant_edge as qe
+
+from assets.checks import counts_agree, ids_unique, no_foreign_company
+from domain.fingerprint import point_id
+from resources.company_run import company_run
+from tests.homes import Home, casebook
+
+CHECKS = {check.check_key.name: check for check in (counts_agree, ids_unique, no_foreign_company)}
+
+
+def check(home: Home) -> dict[str, dg.AssetCheckResult]:
+    """Run every check on the company ``made``, by name."""
+    with company_run(home.settings, "made", "a run", "a test") as run:
+        return {name: definition(company_run=run) for name, definition in CHECKS.items()}
+
+
+def failing(home: Home) -> set[str]:
+    return {name for name, result in check(home).items() if not result.passed}
+
+
+def sql(home: Home, statement: str, *values: str) -> int:
+    """Change the company's database; returns how many rows it hit."""
+    path = home.path / "companies" / "made" / "casebook.sqlite"
+    with closing(sqlite3.connect(path)) as database, database:
+        return database.execute(statement, values).rowcount
+
+
+def shard(home: Home) -> Path:
+    """The live generation of the index."""
+    (live,) = (home.path / "companies" / "made" / "index").glob("made_ticket__*/live")
+    return live.parent / f"gen-{live.read_text()}"
+
+
+def change_index(home: Home, *operations: qe.UpdateOperation) -> None:
+    opened = qe.EdgeShard.load(str(shard(home)))
+    for operation in operations:
+        opened.update(operation)
+    opened.flush()
+    opened.close()
+
+
+def one_of(home: Home) -> str:
+    """A document that is in the index."""
+    return min(home.points("made"))
+
+
+def test_what_a_sync_made_passes(read_only: Home) -> None:
+    results = check(read_only)
+    assert failing(read_only) == set()
+    points = len(read_only.points("made"))
+    told = {name: value.value for name, value in (results["counts_agree"].metadata or {}).items()}
+    assert (told["ticket_collection"], told["points"], told["wrong"]) == (points, points, "nothing")
+
+
+@pytest.mark.parametrize(
+    ("table", "where"),
+    [
+        ("merged_tickets", "raw_tickets"),
+        ("ticket_embeddings", "ticket_summaries"),
+        ("ticket_collection", "ticket_embeddings"),
+        ("ticket_summaries", "ticket_summaries"),
+    ],
+)
+def test_a_lost_row_is_found(synced: Home, table: str, where: str) -> None:
+    assert sql(synced, f"DELETE FROM {table} WHERE doc_id = ?", one_of(synced)) == 1
+    results = check(synced)
+    assert not results["counts_agree"].passed
+    assert where in str((results["counts_agree"].metadata or {})["wrong"].value)
+
+
+def test_a_row_that_waits_in_the_queue_is_not_lost(synced: Home) -> None:
+    waiting = one_of(synced)
+    sql(synced, "DELETE FROM merged_tickets WHERE doc_id = ?", waiting)
+    with (
+        synced.companies.store(synced.company("made").id) as store,
+        store.begin("a run", "2026-01-01T00:00:00Z") as write,
+    ):
+        write.fail("merged_tickets", {waiting: "it cannot be read"}, {waiting: "2026-01-01T00:00:00Z"})
+    result = check(synced)["counts_agree"]
+    assert result.passed
+    assert (result.metadata or {})["waiting_merged_tickets"].value == 1
+
+
+def test_a_lost_point_is_found(synced: Home) -> None:
+    lost = one_of(synced)
+    change_index(synced, qe.UpdateOperation.delete_points([point_id("made", "ticket", lost)]))
+    results = check(synced)
+    assert failing(synced) == {"counts_agree", "ids_unique"}
+    assert (results["ids_unique"].metadata or {})["not_in_both"].value == lost
+
+
+def a_copy(home: Home, doc_id: str, **other: str) -> qe.UpdateOperation:
+    """A point like a stored one, under an id that no document has."""
+    payload, vector = home.points("made")[doc_id]
+    named = {"dense": vector or [], "sparse": qe.SparseVector([1], [1.0])}
+    return qe.UpdateOperation.upsert_points(
+        [qe.Point(point_id("made", "ticket", "a copy"), named, {**payload, **other})]
+    )
+
+
+CASES: dict[str, tuple[Callable[[Home, str], qe.UpdateOperation], set[str]]] = {
+    "a document twice": (a_copy, {"counts_agree", "ids_unique"}),
+    "a stranger": (lambda home, doc_id: a_copy(home, doc_id, ticket_id="nobody"), {"counts_agree", "ids_unique"}),
+    "another company's": (
+        lambda home, doc_id: a_copy(home, doc_id, company_id="acme"),
+        {"counts_agree", "ids_unique", "no_foreign_company"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_point_too_many_is_found(synced: Home, case: str) -> None:
+    operation, wrong = CASES[case]
+    change_index(synced, operation(synced, one_of(synced)))
+    assert failing(synced) == wrong
+
+
+def test_a_sync_whose_checks_fail_says_so_and_ends_with_1(synced: Home) -> None:
+    sql(synced, "DELETE FROM ticket_embeddings WHERE doc_id = ?", one_of(synced))
+    said = casebook("sync", "made")
+    assert said.code == 1
+    assert "Check failed: counts_agree" in said.out
+    assert said.out.splitlines()[-1].startswith("Not right: made in ")
+    outcome = casebook("sync", "made", "--json")
+    assert (outcome.code, outcome.json["ok"], outcome.json["checks"]["counts_agree"]) == (1, False, False)
