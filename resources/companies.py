@@ -164,7 +164,8 @@ class Companies:
         folder = self.settings.root / "locks"
         with explained(folder):
             folder.mkdir(exist_ok=True)
-        return FileLock(folder / f"{company}.lock"), folder / f"{company}.holder"
+        name = company_id(company)
+        return FileLock(folder / f"{name}.lock"), folder / f"{name}.holder"
 
     @contextmanager
     def _open(self) -> Iterator[sa.Connection]:

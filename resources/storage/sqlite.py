@@ -62,12 +62,15 @@ def _engine(path: Path) -> sa.Engine:
     WAL (``_make``) lets readers go on during a write. NORMAL loses nothing to kill -9 (the kept results of paid calls
     are committed one by one; a power cut may cost the last of them).
     """
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30}, poolclass=sa.NullPool, hide_parameters=True)
+    engine = sa.create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": 30}, poolclass=sa.NullPool, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _settings(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours, below: pysqlite's own comes too late for a safe write
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA secure_delete=ON")  # what is erased does not stay behind in free pages
 
     @event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:

@@ -1,0 +1,316 @@
+"""The registry, the wall between companies, the lock, and what a removal leaves."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.company import Company, CompanyId, company_id
+from domain.errors import CompanyBusy, InputError, StorageError
+from domain.stage import Made, Put
+from resources import secrets
+from resources.companies import Companies
+from resources.published import PublishedTable, Publisher
+from resources.settings import Settings
+from resources.vector_index.edge import EdgeWriter
+from tests.processes import Child, ask
+
+ACME, NEAR = company_id("acme"), company_id("acme-2")
+NOW = "2026-01-01T00:00:00Z"
+NO_IDS = [
+    "", "a", "A", "Acme", "ACME", "-acme", "acme_ticket", "acme beta", " acme", "acme ", "acme\n", "acme\x00", "acme.",
+    ".", "..", "../x", "acme/../beta", "acme/", "/etc/passwd", "..\\x", "C:\\x", "a" * 64, "%2e%2e", "acme;", "'--", "*",
+    "аcme", "ａｃｍｅ", "acmé", "acme\u200b", "회사", "١٢", "acme\u2044x", "🙂🙂",
+]  # fmt: skip
+"""What is no id; the look-alikes at the end are Cyrillic, full-width, accented, with a zero-width space …"""
+
+
+@pytest.fixture
+def companies(tmp_path: Path) -> Companies:
+    return Companies(Settings(home=tmp_path / "home"))
+
+
+def added(companies: Companies, name: str = "acme", secret: str = "", **settings: Any) -> Company:
+    company = Company(company_id(name), "freshdesk", f"https://{name}.example.com", settings, created_at=NOW)
+    companies.add(company, secret)
+    return company
+
+
+# --- the registry -----------------------------------------------------------------------------------------------------
+
+
+def test_a_company_comes_back_as_it_was_added(companies: Companies) -> None:
+    company = added(companies, language="ko", resolved_statuses=["해결됨", "it's done"], columns={"subject": "제목"})
+    assert Companies(companies.settings).get("acme") == company
+    assert companies.list() == [company]
+
+
+def test_companies_are_listed_by_their_ids(companies: Companies) -> None:
+    assert companies.list() == []
+    for name in ("hanbit", "acme-2", "zeta", "acme", "0to1"):
+        added(companies, name)
+    assert [company.id for company in companies.list()] == ["0to1", "acme", "acme-2", "hanbit", "zeta"]
+
+
+def test_an_unknown_company_is_told_with_the_known_ones(companies: Companies) -> None:
+    with pytest.raises(InputError, match=r"unknown company 'beta'. None is known yet"):
+        companies.get("beta")
+    added(companies, "hanbit")
+    added(companies)
+    with pytest.raises(InputError, match=r"unknown company 'beta'. Known: acme, hanbit\."):
+        companies.get("beta")
+
+
+def test_an_id_is_taken_once(companies: Companies) -> None:
+    company = added(companies, language="ko")
+    with pytest.raises(InputError, match="exists already"):
+        companies.add(Company(ACME, "export", "other.csv"), "")
+    assert companies.get("acme") == company
+
+
+def test_settings_are_added_to_those_there_are(companies: Companies) -> None:
+    company = added(companies, language="ko")
+    companies.set(company, nightly_hour=5)
+    changed = companies.set(company, rate_share=0.5)  # by somebody who read the company before that
+    assert changed.settings == {"language": "ko", "nightly_hour": 5, "rate_share": 0.5}
+    assert companies.get("acme") == changed
+    assert companies.pause(company, True).paused
+    assert companies.get("acme").settings == changed.settings
+    assert not companies.pause(company, False).paused
+
+
+def test_settings_of_a_company_that_was_removed_are_not_stored(companies: Companies) -> None:
+    company = added(companies)
+    companies.remove(company)
+    with pytest.raises(InputError, match="was removed"):
+        companies.set(company, nightly_hour=5)
+    assert companies.list() == []
+
+
+def test_changes_from_several_processes_at_once_are_all_kept(companies: Companies) -> None:
+    added(companies)
+    children = [Child(change_often, companies.settings.home, name) for name in ("one", "two", "three")]
+    for child in children:
+        assert child.hear() == "done"
+        child.kill()
+    wanted = {f"{name}{number}": number for name in ("one", "two", "three") for number in range(15)}
+    assert companies.get("acme").settings == wanted
+
+
+def change_often(say: Callable[[str], None], home: Path, name: str) -> None:
+    companies = Companies(Settings(home=home))
+    company = companies.get("acme")
+    for number in range(15):
+        companies.set(company, **{f"{name}{number}": number})
+    say("done")
+
+
+def test_processes_that_need_a_new_home_at_the_same_time(tmp_path: Path) -> None:
+    start = time.time() + 0.2
+    children = [Child(look_at, tmp_path / "home", start) for _ in range(4)]
+    assert [child.hear() for child in children] == [[], [], [], []]
+    for child in children:
+        child.kill()
+
+
+def look_at(say: Callable[[Any], None], home: Path, start: float) -> None:
+    time.sleep(max(0.0, start - time.time()))
+    try:
+        say(Companies(Settings(home=home)).list())
+    except Exception as error:
+        say(repr(error))
+
+
+def test_a_damaged_registry_is_told_in_one_line(companies: Companies) -> None:
+    added(companies)
+    (companies.settings.root / "registry.sqlite").write_bytes(b"no database at all" * 500)
+    with pytest.raises(StorageError, match=r"registry\.sqlite") as caught:
+        companies.list()
+    assert "\n" not in str(caught.value)
+
+
+# --- the wall ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", NO_IDS)
+def test_nothing_but_an_id_passes_any_door(companies: Companies, text: str) -> None:
+    added(companies)
+    before = sorted(companies.settings.root.rglob("*"))
+    doors: list[Callable[[CompanyId], object]] = [
+        company_id,
+        companies.get,
+        companies.settings.company_folder,
+        companies.settings.index_folder,
+        companies.is_free,
+        lambda name: companies.lock(name, "me").__enter__(),
+        lambda name: companies.store(name).__enter__(),
+    ]
+    for door in doors:
+        with pytest.raises(InputError, match="bad company id"):
+            door(CompanyId(text))
+    assert sorted(path for path in companies.settings.root.rglob("*") if path.name != "locks") == before
+    assert sorted(companies.settings.root.parent.iterdir()) == [companies.settings.root]
+
+
+@pytest.mark.parametrize("text", ["ab", "acme", "acme-2", "00", "1-", "a" * 63])
+def test_ids_that_are_ids(text: str) -> None:
+    assert company_id(text) == text
+
+
+def test_a_store_holds_one_companys_rows(companies: Companies) -> None:
+    for name in (ACME, NEAR):
+        with companies.store(name) as store, store.begin("run", NOW) as write:
+            write.upsert("raw_tickets", [Put("1", {"of": name}, name, "s", "m")])
+    for name in (ACME, NEAR):
+        with companies.store(name) as store:
+            assert [row.payload for row in store.changes("raw_tickets", 0, 10)] == [{"of": name}]
+    with companies.store(ACME) as one, companies.store(NEAR) as other:
+        assert one.store_id != other.store_id
+
+
+# --- the lock ---------------------------------------------------------------------------------------------------------
+
+
+def hold(say: Callable[[str], None], home: Path) -> None:
+    with Companies(Settings(home=home)).lock(ACME, "Dagster run 0123"):
+        say("held")
+        time.sleep(60)
+
+
+def test_a_held_lock_names_its_holder_and_a_kill_frees_it(companies: Companies) -> None:
+    with Child(hold, companies.settings.home) as child:
+        assert child.hear() == "held"
+        assert not companies.is_free(ACME)
+        assert companies.is_free(NEAR)
+        with pytest.raises(CompanyBusy, match=r"'acme' is busy. Dagster run 0123 is writing"):
+            companies.lock(ACME, "me").__enter__()
+        child.kill()
+        assert child.was_killed
+    assert companies.is_free(ACME)
+    with companies.lock(ACME, "the next"):
+        assert ask(who_holds, companies.settings.home) == "the next"
+
+
+def who_holds(say: Callable[[str], None], home: Path) -> None:
+    companies = Companies(Settings(home=home))
+    try:
+        with companies.lock(ACME, "a child"):
+            say("nobody")
+    except CompanyBusy as error:
+        say(error.detail.removesuffix(" is writing to it."))
+
+
+def test_a_lock_keeps_the_same_process_out_too(companies: Companies) -> None:
+    with companies.lock(ACME, "the first"), pytest.raises(CompanyBusy, match="the first"):
+        companies.lock(ACME, "the second").__enter__()
+    assert companies.is_free(ACME)
+
+
+def test_a_lock_is_given_back_after_a_failure(companies: Companies) -> None:
+    with pytest.raises(ZeroDivisionError), companies.lock(ACME, "me"):
+        raise ZeroDivisionError
+    assert companies.is_free(ACME)
+    assert [path.name for path in (companies.settings.root / "locks").iterdir()] == ["acme.lock"]
+
+
+def test_somebody_who_only_looks_makes_nobody_fail(companies: Companies) -> None:
+    looking = threading.Event()
+
+    def look() -> None:
+        while not looking.is_set():
+            companies.is_free(ACME)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for _ in range(20):
+            with companies.lock(ACME, "me"):
+                pass
+    finally:
+        looking.set()
+        thread.join()
+
+
+# --- removal ----------------------------------------------------------------------------------------------------------
+
+
+def fill(companies: Companies, company: Company) -> None:
+    """Something of a company in every place where something can be."""
+    with companies.store(company.id) as store:
+        with store.begin("run", NOW) as write:
+            point = {"point": {"ticket_id": "1", "said": f"SECRET of {company.id}."}, "indices": [1], "values": [1.0]}
+            for table in ("merged_tickets", "ticket_summaries", "ticket_collection"):
+                write.upsert(table, [Put("1", point, "h", "s", "m", b"\x00\x00\x80?" * 4)])
+            write.fail("raw_tickets", {"1": f"SECRET of {company.id}."}, {"1": NOW})
+        store.keep_paid("m", [("h", "1", Made({"said": f"SECRET of {company.id}."}))], "run", NOW)
+        EdgeWriter(companies.settings.index_folder(company.id), company.id, "ticket", "m", 4).publish(
+            store, "ticket_collection"
+        )
+        for kind in ("raw", "processed"):
+            Publisher(companies.settings.root, store).publish(PublishedTable("ticket_summaries", kind))
+
+
+def holding(root: Path, text: str) -> list[str]:
+    """The files that hold a text, in their names or bytes."""
+    return sorted(
+        name
+        for path in root.rglob("*")
+        if text in (name := path.relative_to(root).as_posix())
+        or (path.is_file() and text.encode() in path.read_bytes())
+    )
+
+
+def test_a_removal_erases_a_company_and_nobody_else(companies: Companies) -> None:
+    root = companies.settings.root
+    sealed = {name: secrets.seal(companies.settings, f"key of {name}") for name in (ACME, NEAR)}
+    for name in (ACME, NEAR):
+        fill(companies, added(companies, name, sealed[name]))
+    others = {path: path.read_bytes() for path in (root / "companies/acme-2").rglob("*") if path.is_file()}
+    published = sorted(path for path in (root / "published").rglob("company_id=acme-2*"))
+    assert len(holding(root, "SECRET of acme.")) > 3
+    companies.remove(companies.get("acme"))
+    assert [company.id for company in companies.list()] == ["acme-2"]
+    for trace in ("SECRET of acme.", "acme.example.com", sealed[ACME], "company_id=acme/", "companies/acme/"):
+        assert holding(root, trace) == []
+    assert {path: path.read_bytes() for path in others} == others
+    assert sorted(path for path in (root / "published").rglob("company_id=acme-2*")) == published != []
+    assert companies.secret(companies.get("acme-2")) == "key of acme-2"
+    added(companies)
+    with companies.store(ACME) as store:
+        assert store.count("ticket_summaries") == 0
+
+
+def test_nothing_is_removed_while_somebody_writes(companies: Companies) -> None:
+    company = added(companies)
+    fill(companies, company)
+    with Child(hold, companies.settings.home) as child:
+        child.hear()
+        with pytest.raises(CompanyBusy, match="Dagster run 0123"):
+            companies.remove(company)
+    assert companies.get("acme") == company
+    with companies.store(ACME) as store:
+        assert store.count("ticket_summaries") == 1
+
+
+def test_a_removal_that_fails_can_be_repeated(companies: Companies) -> None:
+    company = added(companies)
+    fill(companies, company)
+    stuck = companies.settings.root / "published/raw/tickets/company_id=acme"
+    shutil.rmtree(stuck)
+    stuck.write_text("a file where a folder should be")
+    with pytest.raises(StorageError, match="company_id=acme"):
+        companies.remove(company)
+    assert companies.get("acme") == company
+    stuck.unlink()
+    companies.remove(company)
+    assert holding(companies.settings.root, "SECRET of acme.") == []
+    assert companies.list() == []
+
+
+def test_a_company_without_anything_can_be_removed(companies: Companies) -> None:
+    companies.remove(added(companies))
+    assert companies.list() == []
