@@ -70,17 +70,27 @@ class Collection:
     def _walk(self, walk: Walk) -> None:
         cursor = self._cursor() if not walk.full else None
         seen: set[str] = set()
-        gone = self._live(self.store.state(_GONE) or ()) | self.vanished
+        unproved = self._live(sorted(self._waiting()))
+        gone = unproved | self.vanished
         for page in self.helpdesk.pages(cursor, self._known):
             seen.update(page.seen)
-            gone -= set(page.seen)  # it is back
-            gone |= self._live(page.gone)
+            found = self._live(page.gone)
             if page.walked_all and (walk.full or self.helpdesk.absent_is_gone):
-                gone |= self._missing(seen)
+                found |= self._missing(seen)
+            gone = (gone - set(page.seen)) | found  # what was seen is back
+            unproved -= found.union(page.seen)
             self._commit(page, gone)
             self.progress(self.report)
-        if gone:
-            self._delete(sorted(gone), walk.accept_deletions)
+        self._weigh(gone, walk.accept_deletions)
+        if not self.helpdesk.absent_is_gone:
+            # An earlier walk found them gone, this one neither saw nor missed them: they may be back without having moved.
+            gone -= {doc_id for doc_id in sorted(unproved) if not self._is_gone(doc_id)}
+        if gone or unproved:
+            self._delete(sorted(gone), left=())
+
+    def _waiting(self) -> set[str]:
+        """What earlier walks found gone and did not delete: they were killed, or it was too much at once."""
+        return set(self.store.state(_GONE) or ())
 
     def _cursor(self) -> Json | None:
         """Where the last walk stood; None when the adapter or its options are others than then (R5)."""
@@ -167,7 +177,7 @@ class Collection:
             return
         if not self._live([doc_id]):
             raise InputError(f"no document {doc_id!r}.", "Neither the helpdesk nor Casebook has it.")
-        self._delete([doc_id], accepted=1)
+        self._delete([doc_id], left=self._waiting() - {doc_id})
 
     def _fetch(self, doc_id: str) -> bool:
         """Fetch a document again and store it, or why that failed; False when the source no longer has it."""
@@ -179,7 +189,7 @@ class Collection:
         if document is None and not failure:
             return False
         retries = self.store.queued(TABLE, [doc_id]).get(doc_id, -1) + 1
-        gone = set[str](self.store.state(_GONE) or ())
+        gone = self._waiting()
         with self.store.begin(self.run_id, self.now) as write:
             moved = write.upsert(TABLE, [self._put(document)]) if document else 0
             write.fail(TABLE, {doc_id: failure} if failure else {}, {doc_id: due_again(self.now, retries)})
@@ -189,7 +199,8 @@ class Collection:
         self._count(1, moved, [document] if document and moved else [], [failure] if failure else [])
         return True
 
-    def _delete(self, gone: Sequence[str], accepted: int) -> None:
+    def _weigh(self, gone: set[str], accepted: int) -> None:
+        """Raises ``CasebookError`` before more deletions than any night should bring, unless a person agreed to them."""
         limit = max(_GONE_COUNT, accepted, int(self.store.count(TABLE) * _GONE_SHARE))
         if len(gone) > limit:
             raise CasebookError(
@@ -197,10 +208,13 @@ class Collection:
                 "Nothing was deleted.",
                 f"If that is right, run 'casebook sync' with --accept-deletions {len(gone)}.",
             )
+
+    def _delete(self, gone: Sequence[str], left: Iterable[str]) -> None:
+        """Turn documents into tombstones; ``left`` still wait for their deletion."""
         with self.store.begin(self.run_id, self.now) as write:
             self.report.removed += write.delete(TABLE, gone)
             write.forget_paid(gone)
             write.settle(TABLE, gone)
-            write.save_state(_GONE, [])
+            write.save_state(_GONE, sorted(left))
         self.report.read += len(gone)
         self.report.sample += list(gone)[: max(0, 10 - len(self.report.sample))]
