@@ -98,7 +98,7 @@ class Searcher:
         dense = self.embedder.embed([text], "query")[0].tolist()
         said = tokens.terms(text)
         ranked = self.collection.rank(dense, points.sparse_query(said), filters, max(CANDIDATES, k))
-        return fuse(*ranked, self._weights(tokens.count_words(said)))
+        return fuse(*ranked, self._weights(tokens.words(said)))
 
     def _weights(self, words: int) -> Weights:
         """How much meaning and words count: as the company wants it, else as measured for questions of this length."""

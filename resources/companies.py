@@ -82,6 +82,10 @@ class Companies:
         other settings since ``company`` was read."""
         return self._change(company, lambda now: replace(now, settings={**now.settings, **settings}))
 
+    def move(self, company: Company, endpoint: str) -> Company:
+        """The company's helpdesk, or export, has another address."""
+        return self._change(company, lambda now: replace(now, endpoint=endpoint))
+
     def pause(self, company: Company, paused: bool) -> Company:
         """Leave a company out of the nightly sync, or take it in again."""
         return self._change(company, lambda now: replace(now, paused=paused))

@@ -131,18 +131,34 @@ def show(id: str, json: bool = Json) -> None:
 
 @app.command("set", help=_catalogue())
 def set_settings(
-    id: str, pairs: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...")], json: bool = Json
+    id: str,
+    pairs: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...]")] = None,
+    url: Annotated[str, typer.Option(help="freshdesk: another address; asked before it is saved.")] = "",
+    path: Annotated[str, typer.Option(help="export: another file or folder; read before it is saved.")] = "",
+    json: bool = Json,
 ) -> None:
+    from dataclasses import replace
+
     from resources.companies import Companies
     from resources.settings import Settings
 
     registry = Companies(Settings())
     company = registry.get(id)
-    changed = registry.set(company, **dict(_pair(pair) for pair in pairs))
+    if not (pairs or url or path):
+        raise InputError("nothing to set.", remedy="Say KEY=VALUE, --url or --path.")
+    settings = dict(_pair(pair) for pair in pairs or ())
+    if url or path:
+        endpoint = _endpoint(company.platform, url, path)
+        moved = replace(company, endpoint=endpoint, settings={**company.settings, **settings})
+        _check(moved, registry.secret(company))
+        registry.move(company, endpoint)
+    changed = registry.set(company, **settings)
     if json:
         print_json(_shown(changed))
     else:
-        for pair in pairs:
+        if url or path:
+            out.print(escape(changed.endpoint))
+        for pair in pairs or ():
             name = pair.split("=", 1)[0]
             out.print(f"{name} = {escape(_default(changed.setting(name)))}")
 

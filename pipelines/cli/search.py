@@ -45,7 +45,7 @@ def search(
     """Have we solved this before? The past cases that did, best first."""
     filters = _filters(data_types, status, tag, product, language, since, until)
     if batch is not None:
-        _batch(id, batch, out_file, k, filters)
+        _batch(id, batch, out_file, k, filters, json)
         return
     searcher = _searcher(id)
     show_answer(searcher.search(text, k, filters), json)
@@ -170,7 +170,7 @@ def show_answer(answer: "Answer", as_json: bool) -> None:
             out.print(f"   [dim]{escape(hit.url)}[/]")
 
 
-def _batch(id: str, path: Path, target: Path | None, k: int, filters: "Filters") -> None:
+def _batch(id: str, path: Path, target: Path | None, k: int, filters: "Filters", as_json: bool) -> None:
     """Answer a file of questions. Every line is checked before the first is answered; the file appears whole or not."""
     import orjson
     from rich.progress import track
@@ -211,4 +211,7 @@ def _batch(id: str, path: Path, target: Path | None, k: int, filters: "Filters")
         raise InputError(f"{target} cannot be written.", str(error)) from None
     finally:
         draft.unlink(missing_ok=True)
-    err.print(f"{len(questions)} questions answered: {target}")
+    if as_json:
+        print_json({"company": id, "questions": len(questions), "file": str(target)})
+    else:
+        err.print(f"{len(questions)} questions answered: {target}")

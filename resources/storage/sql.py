@@ -7,6 +7,7 @@ The clock (R1): each write begins by moving the company's clock row and keeps th
 commit order is seq order and ``max(seq)`` is a safe mark for readers.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -24,12 +25,15 @@ _INSERT: dict[str, Callable[[sa.Table], Any]] = {"sqlite": sqlite.insert, "postg
 _BIND_LIMIT = 10_000
 _EXPORTED = pa.schema(
     [
+        ("company_id", pa.string()),
         ("doc_id", pa.string()),
         ("seq", pa.int64()),
         ("content_hash", pa.string()),
         ("source_hash", pa.string()),
         ("made_by", pa.string()),
         ("payload", pa.string()),
+        ("vector", pa.list_(pa.float32())),
+        ("deleted", pa.bool_()),
         ("run_id", pa.string()),
         ("updated_at", pa.string()),
     ]
@@ -105,7 +109,7 @@ class SqlCompanyStore:
     scan_schema = _EXPORTED
 
     def scan(self, table: str, *, batch: int = 1000) -> Iterator[pa.RecordBatch]:
-        """The live rows in the order of their ids, as Arrow batches; ``payload`` is JSON text, vectors are left out."""
+        """The live rows in the order of their ids, as Arrow batches; ``payload`` is JSON text, ``vector`` a list."""
         stage = schema.stages[table]
         after = ""
         while True:
@@ -118,11 +122,10 @@ class SqlCompanyStore:
             rows = self._all(query)
             if not rows:
                 return
-            columns = [
-                pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _EXPORTED, strict=True)
-            ]
-            yield pa.record_batch(columns, schema=_EXPORTED)
-            after = rows[-1][0]
+            columns = dict(zip(_EXPORTED.names, zip(*rows, strict=True), strict=True))
+            columns["vector"] = tuple(_floats(blob) for blob in columns["vector"])
+            yield pa.record_batch([pa.array(columns[f.name], f.type) for f in _EXPORTED], schema=_EXPORTED)
+            after = columns["doc_id"][-1]
 
     def ids(self, table: str) -> set[str]:
         """The ids of the live rows."""
@@ -400,6 +403,10 @@ class SqlTransaction:
             "run_id": self._run_id,
             "updated_at": self._now,
         }
+
+
+def _floats(blob: bytes | None) -> list[float] | None:
+    return array("f", blob).tolist() if blob else None
 
 
 def _row(row: SqlRow) -> Row:
