@@ -1,6 +1,7 @@
 """Arrow batches into a file that appears whole or not at all. Parquet or JSON lines, by the file's name."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -31,5 +32,6 @@ def write_batches(batches: Iterator[pa.RecordBatch], schema: pa.Schema, path: Pa
     except OSError as error:
         raise InputError(f"{path} cannot be written.", str(error)) from None
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # where no draft could be, there is none
+            draft.unlink()
     return rows
