@@ -13,7 +13,8 @@ TICKETS = 120
 """How many tickets the made-up company has; five in eight of them are resolved."""
 
 
-def _point_at(home: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+def point_at(home: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Make a folder the home of this process."""
     home.mkdir(exist_ok=True)
     for name, value in (("CASEBOOK_HOME", home), ("DAGSTER_HOME", home / "dagster"), ("DAGSTER_DISABLE_TELEMETRY", 1)):
         monkeypatch.setenv(name, str(value))  # the commands set them too; this puts them back afterwards
@@ -25,7 +26,7 @@ def _point_at(home: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """An empty home."""
-    return _point_at(tmp_path / "home", monkeypatch)
+    return point_at(tmp_path / "home", monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +41,7 @@ def first_sync(helpdesk: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> P
     """A home whose company ``made`` was synced once. Only to be read, or copied."""
     path = tmp_path_factory.mktemp("synced") / "home"
     with pytest.MonkeyPatch.context() as patches:
-        _point_at(path, patches)
+        point_at(path, patches)
         add(helpdesk, "made")
         done("sync", "made")
     return path
@@ -58,7 +59,7 @@ def add(sandbox: Sandbox, id: str, *words: str) -> None:
 @pytest.fixture
 def read_only(first_sync: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """The home that was synced once, for tests that change nothing in it."""
-    return _point_at(first_sync, monkeypatch)
+    return point_at(first_sync, monkeypatch)
 
 
 @pytest.fixture
@@ -66,4 +67,4 @@ def synced(helpdesk: Sandbox, first_sync: Path, tmp_path: Path, monkeypatch: pyt
     """A copy of the home that was synced once, and the sandbox as it was then."""
     helpdesk.admin("made", "reset")
     shutil.copytree(first_sync, tmp_path / "home", symlinks=True)
-    return _point_at(tmp_path / "home", monkeypatch)
+    return point_at(tmp_path / "home", monkeypatch)

@@ -1,0 +1,288 @@
+"""Search, similar cases and explanations on a company of real-looking tickets, against what its tables hold.
+
+Belongs here: that filters, ids and facts are exact, and that near-duplicates are found. Does not belong here: how good
+the ranking is in figures (``bench``), or the words of the commands (``tests/pipelines/test_cli``).
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain import points, tokens
+from domain.errors import InputError, StorageError
+from domain.fingerprint import point_id
+from domain.stage import TABLES
+from query.explain import explain
+from query.search import EVERYTHING, Searcher
+from resources.vector_index.base import Filters
+from sandbox.serve import Sandbox
+from tests.conftest import add, point_at
+from tests.homes import Home, done
+
+ALL = 1000
+"""More than there are: nothing is cut off."""
+
+
+@pytest.fixture(scope="module")
+def acme() -> Iterator[Sandbox]:
+    with Sandbox(["acme"]) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def acme_home(acme: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """The English sample company, synced once; only to be read."""
+    with pytest.MonkeyPatch.context() as patches:
+        home = point_at(tmp_path_factory.mktemp("acme") / "home", patches)
+        add(acme, "acme", "--set", "embedding_model=auto")
+        done("sync", "acme")
+        yield home
+
+
+@pytest.fixture(scope="module")
+def searcher(acme_home: Home) -> Searcher:
+    return Searcher(acme_home.companies, acme_home.company("acme"))
+
+
+@pytest.fixture(scope="module")
+def stored(acme_home: Home) -> dict[str, dict[str, Any]]:
+    """The payload of every point, by document."""
+    return {doc_id: payload for doc_id, (payload, _) in acme_home.points("acme").items()}
+
+
+def found(searcher: Searcher, text: str, filters: Filters = EVERYTHING) -> set[str]:
+    return {hit.doc_id for hit in searcher.search(text, ALL, filters).hits}
+
+
+# -- filters ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_model_was_chosen_by_the_texts(acme_home: Home, searcher: Searcher) -> None:
+    assert acme_home.company("acme").setting("embedding_model") == "minilm-en"
+    assert searcher.embedder.model_id in searcher.collection.made_by
+
+
+def test_without_a_filter_everything_is_ranked(searcher: Searcher, stored: dict[str, dict[str, Any]]) -> None:
+    assert found(searcher, "thermostat offline") == set(stored)
+
+
+@pytest.mark.parametrize("name", ["status", "product", "language"])
+def test_a_filter_on_a_word_takes_exactly_its_documents(
+    searcher: Searcher, stored: dict[str, dict[str, Any]], name: str
+) -> None:
+    values = sorted({payload[name] for payload in stored.values()})
+    for wanted in (values[:1], values[-2:], ["no such thing"]):
+        expected = {doc_id for doc_id, payload in stored.items() if payload[name] in wanted}
+        assert found(searcher, "thermostat offline", Filters(**{name: wanted})) == expected
+
+
+def test_a_filter_on_tags_wants_all_of_them(searcher: Searcher, stored: dict[str, dict[str, Any]]) -> None:
+    first, second = next(payload["tags"] for payload in stored.values() if len(payload["tags"]) >= 2)[:2]
+    for wanted in ([first], [second], [first, second]):
+        expected = {doc_id for doc_id, payload in stored.items() if set(wanted) <= set(payload["tags"])}
+        assert expected
+        assert found(searcher, "thermostat offline", Filters(tags=wanted)) == expected
+
+
+def test_a_filter_on_time_takes_from_and_before(searcher: Searcher, stored: dict[str, dict[str, Any]]) -> None:
+    times = sorted(payload["updated_at"] for payload in stored.values())
+    early, late = times[len(times) // 3], times[2 * len(times) // 3]
+    for since, until in ((early, ""), ("", late), (early, late), (late, early)):
+        expected = {
+            doc_id
+            for doc_id, payload in stored.items()
+            if (not since or payload["updated_at"] >= since) and (not until or payload["updated_at"] < until)
+        }
+        assert found(searcher, "thermostat offline", Filters(since=since, until=until)) == expected
+
+
+def test_filters_join(searcher: Searcher, stored: dict[str, dict[str, Any]]) -> None:
+    tag = "billing"
+    expected = {
+        doc_id for doc_id, payload in stored.items() if tag in payload["tags"] and payload["status"] == "resolved"
+    }
+    assert 0 < len(expected) < sum(tag in payload["tags"] for payload in stored.values())
+    assert found(searcher, "invoice", Filters(status=["resolved"], tags=[tag])) == expected
+
+
+# -- hits ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_hit_says_what_the_point_holds(searcher: Searcher, stored: dict[str, dict[str, Any]]) -> None:
+    answer = searcher.search("my thermostat keeps dropping off the wifi", 5)
+    assert len(answer.hits) == 5
+    for hit in answer.hits:
+        payload = stored[hit.doc_id]
+        assert (hit.title, hit.summary, hit.url) == (payload["title"], payload["summary"], payload["url"])
+        assert (hit.status, hit.updated_at, hit.data_type) == (payload["status"], payload["updated_at"], "ticket")
+        assert all(
+            hit.summary[part] in hit.text for part in ("problem", "solution") if hit.summary and hit.summary[part]
+        )
+        assert hit.why["made_by"] == searcher.collection.made_by
+        assert hit.why["meaning"] is not None or hit.why["words"] is not None
+    assert answer.recommendation_id != searcher.search("my thermostat keeps dropping off the wifi", 5).recommendation_id
+
+
+def test_the_question_of_a_case_finds_that_case(searcher: Searcher, acme_home: Home) -> None:
+    """Every case's own subject, asked as a question: almost always among the first three."""
+    merged = acme_home.rows("acme")["merged_tickets"]
+    cases = sorted(acme_home.points("acme"))[::5]
+    missed = [
+        doc_id
+        for doc_id in cases
+        if doc_id not in [hit.doc_id for hit in searcher.search(merged[doc_id][3]["subject"], 3).hits]
+    ]
+    assert len(missed) <= len(cases) // 10, missed
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["?", "\x00", "\ud800 wifi", "🔥🔥", "[bold]wifi[/]", "'; DROP TABLE x; --", "wifi " * 20_000, "로그인"],
+)
+def test_odd_questions_are_answered_like_any_other(searcher: Searcher, text: str) -> None:
+    answer = searcher.search(text, 3)
+    assert len(answer.hits) == 3
+    assert all(0 <= hit.score <= 1 for hit in answer.hits)
+
+
+@pytest.mark.parametrize(("text", "k"), [("", 5), (" \n", 5), ("wifi", 0), ("wifi", -1)])
+def test_a_question_that_cannot_be_asked(searcher: Searcher, text: str, k: int) -> None:
+    with pytest.raises(InputError):
+        searcher.search(text, k)
+
+
+def test_a_company_that_has_no_index(home: Home) -> None:
+    path = home.path.parent / "tiny.csv"
+    path.write_text("ticket_id,subject,description\n1,a,b\n")
+    done("company", "add", "tiny", "--platform", "export", "--path", str(path))
+    with pytest.raises(StorageError, match="nothing to search yet"):
+        Searcher(home.companies, home.company("tiny")).search("wifi")
+
+
+def test_an_open_searcher_sees_what_was_published_since(synced: Home, helpdesk: Sandbox) -> None:
+    searcher = Searcher(synced.companies, synced.company("made"))
+    before = found(searcher, "printer driver")
+    leaving = min(before)
+    helpdesk.admin("made", "delete", ids=[int(leaving)])
+    done("sync", "made")
+    assert found(searcher, "printer driver") == before - {leaving}
+
+
+def test_private_notes_are_neither_indexed_nor_shown(acme_home: Home) -> None:
+    """What only an agents' note says is in no point: not as text, not as a word."""
+    rows = acme_home.rows("acme")
+    told = 0
+    for doc_id, payload in ((doc_id, row[3]) for doc_id, row in rows["merged_tickets"].items()):
+        notes = [message["text"] for message in payload["messages"] if message["private"] and message["text"]]
+        if not notes or doc_id not in rows["ticket_collection"]:
+            continue
+        public = [payload["subject"], *(message["text"] for message in payload["messages"] if not message["private"])]
+        secret = tokens.terms("\n".join(notes)).keys() - tokens.terms("\n".join(public)).keys()
+        point = rows["ticket_collection"][doc_id][3]
+        assert not {points.term_index(term) for term in secret} & set(point["indices"])
+        shown = json.dumps(point["point"], ensure_ascii=False)
+        assert all(json.dumps(note[:60], ensure_ascii=False)[1:-1] not in shown for note in notes)
+        told += bool(secret)
+    assert told >= 5
+
+
+# -- similar ---------------------------------------------------------------------------------------------------------
+
+
+def test_near_duplicates_are_similar(searcher: Searcher, acme: Sandbox, stored: dict[str, dict[str, Any]]) -> None:
+    stories = acme.admin("acme", "stories")
+    twins = [
+        (str(story["id"]), str(stories[story["near_duplicate_of"]]["id"]))
+        for story in stories.values()
+        if story["near_duplicate_of"]
+    ]
+    pairs = [(one, other) for pair in twins for one, other in (pair, pair[::-1]) if other in stored]
+    assert len(pairs) >= 5
+    missed = [
+        (one, other) for one, other in pairs if other not in [hit.doc_id for hit in searcher.similar(one, 3).hits]
+    ]
+    assert len(missed) <= len(pairs) // 5, missed
+
+
+def test_a_ticket_is_not_like_itself(searcher: Searcher, stored: dict[str, dict[str, Any]]) -> None:
+    for doc_id in sorted(stored)[::20]:
+        answer = searcher.similar(doc_id, ALL)
+        assert {hit.doc_id for hit in answer.hits} == set(stored) - {doc_id}
+        assert answer.query == stored[doc_id]["title"]
+
+
+def open_tickets(home: Home, stored: dict[str, dict[str, Any]]) -> list[str]:
+    return sorted(set(home.rows("acme")["merged_tickets"]) - set(stored))
+
+
+def test_an_open_ticket_finds_the_solved_ones(
+    searcher: Searcher, acme_home: Home, stored: dict[str, dict[str, Any]]
+) -> None:
+    opened = open_tickets(acme_home, stored)
+    assert len(opened) > 10
+    for doc_id in opened[::10]:
+        subject = acme_home.rows("acme")["merged_tickets"][doc_id][3]["subject"]
+        answer = searcher.similar(doc_id, ALL)
+        assert {hit.doc_id for hit in answer.hits} == set(stored)
+        assert answer.query == subject
+        resolved = searcher.similar(doc_id, 5, Filters(status=["closed"]))
+        assert {hit.status for hit in resolved.hits} == {"closed"}
+
+
+def test_similar_to_nothing_known(searcher: Searcher) -> None:
+    with pytest.raises(InputError, match=r"no ticket '999999' in company 'acme'"):
+        searcher.similar("999999")
+
+
+# -- explain ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_explanation_is_what_the_tables_hold(
+    acme_home: Home, acme: Sandbox, stored: dict[str, dict[str, Any]]
+) -> None:
+    doc_id = min(stored)
+    told = explain(acme_home.companies, acme_home.company("acme"), doc_id)
+    rows = acme_home.rows("acme")
+    assert [step.table for step in told.steps] == list(TABLES)
+    for step in told.steps:
+        content, source, made_by, _, _ = rows[step.table][doc_id]
+        assert (step.state, step.content_hash, step.source_hash, step.made_by) == ("live", content, source, made_by)
+        assert step.seq > 0
+        assert step.updated_at.endswith("Z")
+    assert len({step.run_id for step in told.steps}) == 1
+    assert (told.in_index, told.point_id) == (True, point_id("acme", "ticket", doc_id))
+    ticket = next(one for one in acme.admin("acme", "truth")["tickets"] if str(one["id"]) == doc_id)
+    assert told.source["updated_at"] == ticket["updated_at"]
+    assert told.source["conversations"] == len(ticket["conversations"])
+    assert told.waiting == []
+
+
+def test_an_open_ticket_ends_before_its_summary(acme_home: Home, stored: dict[str, dict[str, Any]]) -> None:
+    told = explain(acme_home.companies, acme_home.company("acme"), open_tickets(acme_home, stored)[0])
+    assert [step.state for step in told.steps] == ["live", "live", *["absent"] * (len(TABLES) - 2)]
+    assert told.in_index is False
+
+
+def test_a_document_that_only_waits_is_explained_too(synced: Home) -> None:
+    company = synced.company("made")
+    with synced.companies.store(company.id) as store, store.begin("a run", "2026-01-01T00:00:00Z") as write:
+        write.fail("raw_tickets", {"4711": "it answered 500"}, {"4711": "2026-01-02T00:00:00Z"})
+    told = explain(synced.companies, company, "4711")
+    assert {step.state for step in told.steps} == {"absent"}
+    assert [(entry.target, entry.reason) for entry in told.waiting] == [("raw_tickets", "it answered 500")]
+
+
+def test_an_unknown_document_is_not_explained(acme_home: Home) -> None:
+    with pytest.raises(InputError, match=r"no document '999999' in company 'acme'"):
+        explain(acme_home.companies, acme_home.company("acme"), "999999")
+
+
+def test_explain_writes_no_word_of_a_ticket(acme_home: Home, stored: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    doc_id = min(stored)
+    said = done("explain", "acme", doc_id, "--json").out + done("explain", "acme", doc_id).out
+    merged = acme_home.rows("acme")["merged_tickets"][doc_id][3]
+    assert merged["subject"] not in said
+    assert all(message["text"][:40] not in said for message in merged["messages"] if message["text"])
