@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-SHORT: Final = (10, 0.7)
+SHORT: Final = (8, 0.75)
 LONG: Final = (35, 0.4)
 """Different words of a question, and the share of meaning in the score that found most at that length: few words need
 their meaning understood, a whole ticket pasted as a question says enough by its words. Measured on tickets, FAQ rows
