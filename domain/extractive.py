@@ -52,7 +52,7 @@ def summarise(merged: Json) -> Summary:
     """
     told = _told(merged)
     title = _title(merged["subject"], merged["messages"])
-    problem = _problem(title, told)
+    problem = _problem(title, told) or shorten(merged["subject"], FIELD_LIMIT)
     if not problem:
         raise DocumentError("Nothing to summarise.", "The ticket has no words.")
     cause = _cause(told)
@@ -164,7 +164,7 @@ def _problem(title: str, told: Sequence[Sentence]) -> str:
         # Nobody said more: the description is all there is, and its beginning finds it again better than its centre
         # (nDCG@10 of English duplicates 0.59 -> 0.65 by meaning alone).
         says = [one.text for one in opening if len(one.words) > 1 and not is_courtesy(one.text)]
-        return shorten(" ".join([title, *says]), FIELD_LIMIT)
+        return shorten(" ".join([title, *(says or [one.text for one in opening])]), FIELD_LIMIT)
     answers = {word for one in told if one.author == "agent" for word in one.words}
     central = dict(zip(opening, lexrank([one.words for one in opening]), strict=True))
     place = {one: at / len(opening) for at, one in enumerate(opening)}
