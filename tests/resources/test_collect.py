@@ -414,7 +414,7 @@ def test_a_restored_ticket_comes_back(desk: Desk) -> None:
 def test_what_was_restored_while_it_waited_is_not_deleted_though_it_did_not_move(desk: Desk) -> None:
     """Sixty deletions wait for a person. Forty are restored in a way that no list of changes shows, and then the person
     agrees: each of those that the trash no longer shows is asked for."""
-    numbers = desk.admin("delete", count=60, seed=1)["ids"]
+    numbers = desk.admin("delete", count=60, seed=1, touch=False)["ids"]
     refused(desk.sync)
     desk.admin("restore", ids=numbers[:40], touch=False)
     assert desk.sync(accept_deletions=60).removed == 20

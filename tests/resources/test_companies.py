@@ -217,22 +217,21 @@ def test_a_lock_is_given_back_after_a_failure(companies: Companies) -> None:
     assert [path.name for path in (companies.settings.root / "locks").iterdir()] == ["acme.lock"]
 
 
-def test_somebody_who_only_looks_makes_nobody_fail(companies: Companies) -> None:
-    looking = threading.Event()
+def test_a_lock_that_is_held_for_a_moment_only_is_waited_for(companies: Companies) -> None:
+    """Somebody may just be looking whether it is free."""
+    held = threading.Event()
 
     def look() -> None:
-        while not looking.is_set():
-            companies.is_free(ACME)
+        with companies.lock(ACME, "a look"):
+            held.set()
+            time.sleep(0.1)
 
     thread = threading.Thread(target=look)
     thread.start()
-    try:
-        for _ in range(20):
-            with companies.lock(ACME, "me"):
-                pass
-    finally:
-        looking.set()
-        thread.join()
+    held.wait()
+    with companies.lock(ACME, "me"):
+        assert not companies.is_free(ACME)
+    thread.join()
 
 
 # --- removal ----------------------------------------------------------------------------------------------------------
