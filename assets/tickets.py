@@ -74,9 +74,10 @@ def ticket_summaries(company_run: Run) -> Result:
 @_asset("ticket_summaries", "merged_tickets", kinds={"sqlite"})
 def ticket_embeddings(company_run: Run) -> Result:
     """The summary of each resolved ticket as a vector."""
-    model = company_run.embedder.model_id
-    report = company_run.derive(ticket_stages.ticket_embeddings(model, company_run.embed))
-    return result(company_run, "ticket_embeddings", report, model=model)
+    model = company_run.embedder
+    stage = ticket_stages.ticket_embeddings(model.model_id, model.summary_chars, company_run.embed)
+    report = company_run.derive(stage)
+    return result(company_run, "ticket_embeddings", report, model=model.model_id)
 
 
 @_asset("merged_tickets", kinds={"sqlite"})

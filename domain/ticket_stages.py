@@ -62,14 +62,18 @@ def ticket_summaries(company: Company) -> Stage:
     )
 
 
-def ticket_embeddings(model_id: str, embed: Callable[[Sequence[str]], Sequence[bytes]]) -> Stage:
-    """The summary as a vector. ``embed`` gives little-endian float32 for each text; its results are kept."""
+def ticket_embeddings(model_id: str, chars: int, embed: Callable[[Sequence[str]], Sequence[bytes]]) -> Stage:
+    """The summary as a vector, of its first ``chars`` characters: the subject and the problem stand first.
+
+    ``embed`` gives little-endian float32 for each text; its results are kept.
+    """
 
     def project(rows: Sources) -> Input | None:
         summarised, merged = rows
         if summarised is None or merged is None:
             return None
-        return Input(summary.embedding_text(Summary.from_payload(summarised.payload), merged.payload["subject"]))
+        text = summary.embedding_text(Summary.from_payload(summarised.payload), merged.payload["subject"])
+        return Input(text[:chars])
 
     def make(texts: Sequence[str]) -> Iterator[tuple[int, Made | Failed]]:
         for start in range(0, len(texts), _BATCH):
@@ -77,7 +81,13 @@ def ticket_embeddings(model_id: str, embed: Callable[[Sequence[str]], Sequence[b
                 yield start + offset, Made({"model": model_id}, vector)
 
     return Stage(
-        "ticket_embeddings", ("ticket_summaries", "merged_tickets"), project, make, made_by=model_id, keep=True
+        "ticket_embeddings",
+        ("ticket_summaries", "merged_tickets"),
+        project,
+        make,
+        made_by=model_id,
+        rule=f"{summary.EMBEDDING_TEXT_VERSION} {chars}",
+        keep=True,
     )
 
 

@@ -53,6 +53,11 @@ class Embedder(Protocol):
         """Characters of a text that are read; the rest is cut off."""
         ...
 
+    @property
+    def summary_chars(self) -> int:
+        """Characters of a summary that are worth the model's time."""
+        ...
+
     def embed(self, texts: Sequence[str], kind: Kind) -> Vectors:
         """One row a text, ``(len(texts), size)``, each of length 1. An empty text has a vector too."""
         ...
@@ -64,6 +69,7 @@ class _Bundled:
     model_id: str
     size: int
     max_chars: int
+    summary_chars = 1_000
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -137,6 +143,7 @@ class _E5(_Bundled):
     model_id = "e5-multi-1"
     size = 384
     max_chars = 1_000
+    summary_chars = 240  # subject and problem; twice as long takes three times the time
 
     def _load(self) -> None:
         if not _has_e5():
