@@ -211,10 +211,10 @@ class EdgeWriter:
         return generation
 
     def _switch(self) -> bool:
-        path = _alias_file(self.folder, self.alias)
-        if path.exists() and json.loads(path.read_text())["collection"] == self.collection:
+        alias = {"collection": self.collection, "made_by": self.made_by}
+        if _alias(self.folder, self.alias) == alias:
             return False
-        _replace_text(path, json.dumps({"collection": self.collection, "made_by": self.made_by}))
+        _replace_text(_alias_file(self.folder, self.alias), json.dumps(alias))
         return True
 
 
@@ -306,10 +306,10 @@ class EdgeReader:
         raise StorageError("the index is being replaced all the time.", self.alias, "Try again.")
 
     def _named(self) -> "_Named":
-        with suppress(FileNotFoundError):
-            alias: dict[str, Any] = json.loads(_alias_file(self.folder, self.alias).read_text())
+        if alias := _alias(self.folder, self.alias):
             home = self.folder / alias["collection"]
-            if (generation := _live(home)) is not None:
+            with suppress(FileNotFoundError, ValueError):
+                generation = int((home / "live").read_text())
                 return _Named(alias["collection"], alias["made_by"], generation, (home / "live").stat().st_mtime_ns)
         raise StorageError(
             "nothing to search yet.", f"{self.alias} has not been built.", "Run 'casebook sync' for this company first."
@@ -325,6 +325,14 @@ class _Named:
     made_by: str
     generation: int
     stamp: int
+
+
+def _alias(folder: Path, alias: str) -> dict[str, str] | None:
+    """Which collection is in use, and what made it; None while none is, or when the file does not say."""
+    try:
+        return json.loads(_alias_file(folder, alias).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _live(home: Path) -> int | None:

@@ -381,6 +381,20 @@ def test_a_damaged_history_of_dagster_is_named(registered: Home) -> None:
         assert str(registered.path / "dagster") in said
 
 
+@pytest.mark.parametrize("pattern", ["made_ticket.json", "made_ticket__*/live", "made_ticket__*/gen-*/**/*"])
+def test_a_damaged_index_is_told_and_the_next_sync_fills_it_anew(synced: Home, pattern: str) -> None:
+    question = ("search", "made", "the printer driver prints twice", "--json")
+    before = [hit["doc_id"] for hit in done(*question).json["hits"]]
+    for path in (synced.path / "companies/made/index").glob(pattern):
+        if path.is_file():
+            path.write_bytes(b"noise")
+    said = casebook(*question)
+    assert (said.code, said.err) == (2, "")
+    assert "casebook sync" in said.json["error"]["remedy"]
+    assert done("sync", "made", "--json").json["paid"]["calls"] == 0
+    assert [hit["doc_id"] for hit in done(*question).json["hits"]] == before
+
+
 @pytest.mark.parametrize("blocked", ["", "companies", "locks", "dagster"])
 def test_a_folder_that_cannot_be_written(
     registered: Home, monkeypatch: pytest.MonkeyPatch, blocked: str, tmp_path: Path
