@@ -11,6 +11,7 @@ import dagster as dg
 from assets.partitions import companies
 from assets.report import result, table_metadata
 from domain import ticket_stages
+from domain.errors import InputError
 from resources.company_run import CompanyRun
 from resources.helpdesk.collect import Collection, Walk
 from resources.vector_index.edge import EdgeWriter
@@ -52,7 +53,15 @@ def raw_tickets(config: SyncConfig, company_run: Run) -> Result:
         company_run.now,
         lambda report: company_run.progress("raw_tickets", report),
     )
-    return result(company_run, "raw_tickets", collection.run(walk))
+    try:
+        report = collection.run(walk)
+    except InputError as error:
+        # Dagster keeps what stops a run, and a broken export is told by its cells: those stay outside.
+        if company_run.company.platform != "export":
+            raise
+        told = f"'casebook company check {company_run.company.id}' says where and why."
+        raise InputError("the export cannot be read.", company_run.company.endpoint, told) from None
+    return result(company_run, "raw_tickets", report)
 
 
 @_asset("raw_tickets", kinds={"sqlite"})

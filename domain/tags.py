@@ -13,7 +13,7 @@ from domain.summary import MAX_TAGS, tidy_tags
 from domain.tokens import korean_nouns
 
 _HANGUL = re.compile("[가-힣]")
-_LINK = re.compile(r"https?://\S+|\S+@\S+")
+_LINK = re.compile(r"https?://\S{1,2000}|[^\s@]{1,64}@\S{1,255}")
 _PHRASE = re.compile(r"[^\s,.;:!?()\[\]\"“”…>/]+(?:[ ][^\s,.;:!?()\[\]\"“”…>/]+)*")
 _CODE = re.compile(r"(?<![\w-])(?=[A-Za-z\d-]*\d)[A-Za-z]{1,6}[-_]?\d[A-Za-z\d-]{0,9}(?![\w-])")
 _ACRONYM = re.compile(r"(?<![\w-])[A-Z][A-Za-z]?[A-Z]{1,4}(?![\w-])")

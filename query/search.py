@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from domain import points, tokens
 from domain.company import Company
-from domain.errors import InputError
+from domain.errors import InputError, StorageError
 from domain.fingerprint import clean, point_id
 from domain.merge import thread_text
 from domain.ranking import Scored, Weights, fuse, weights_for
@@ -25,6 +25,7 @@ from resources.vector_index.edge import EdgeReader
 DATA_TYPES = ("ticket",)
 CANDIDATES = 200
 """How many hits of each half are joined; more changes nothing on the measured sets."""
+MOST_HITS = 10_000
 EVERYTHING = Filters()
 _WHY_DIGITS = 4
 
@@ -109,6 +110,12 @@ class Searcher:
         best = scored[:k]
         stored = {point.point_id: point.payload for point in self.collection.points([hit.id for hit in best])}
         made_by = self.collection.made_by
+        if any(payload.get("company_id") != self.company.id for payload in stored.values()):
+            raise StorageError(
+                "the index holds another company's cases.",
+                f"{self.company.id}: its files were mixed up with another's; nothing of them is shown.",
+                "Remove the company's folder 'index' and run 'casebook sync': it fills a new one.",
+            )
         hits = [_hit(hit, stored[hit.id], made_by) for hit in best if hit.id in stored]
         return Answer(self.company.id, query, uuid4().hex, hits)
 
@@ -120,6 +127,8 @@ def checked(text: str, k: int) -> str:
         raise InputError("the text to search for is empty.", remedy="Say what the problem is.")
     if k < 1:
         raise InputError(f"-k {k} asks for nothing.", remedy="Ask for at least one hit.")
+    if k > MOST_HITS:
+        raise InputError(f"-k {k} asks for too much.", remedy=f"Ask for {MOST_HITS} hits at most.")
     return said
 
 

@@ -121,7 +121,10 @@ class Companies:
             for folder in (self.settings.company_folder(company.id), *_published(self.settings, company.id)):
                 if folder.exists():
                     with explained(folder):
-                        shutil.rmtree(folder)
+                        if folder.is_symlink():  # what it leads to may belong to another company
+                            folder.unlink()
+                        else:
+                            shutil.rmtree(folder)
             with self._open() as db:
                 db.execute(sa.delete(_companies).where(_companies.c.company_id == company.id))
 

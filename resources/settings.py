@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """Read from the environment when it is made. ``home`` holds everything that Casebook writes."""
 
-    model_config = SettingsConfigDict(env_prefix="CASEBOOK_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CASEBOOK_", frozen=True, env_ignore_empty=True)
 
     home: Path = REPOSITORY / "data"
     master_key: str = ""

@@ -56,6 +56,7 @@ def main() -> None:
     as_json = "--json" in sys.argv
     code = 0
     try:
+        _refuse_broken_text(sys.argv[1:])
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()  # a reader who has gone is met here, not when Python ends
     except CasebookError as error:
@@ -73,6 +74,11 @@ def main() -> None:
     if code == _INTERRUPTED:
         sys.stderr.write("\nInterrupted. What was done is kept; the same command goes on from there.\n")
     sys.exit(code)
+
+
+def _refuse_broken_text(arguments: list[str]) -> None:
+    if any("\udc80" <= char <= "\udcff" for argument in arguments for char in argument):
+        raise InputError("an argument is not UTF-8 text.", remedy="Check the terminal's encoding.")
 
 
 def _usage(error: typer.TyperException) -> InputError | None:

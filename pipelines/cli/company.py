@@ -256,7 +256,12 @@ def _endpoint(platform: str, url: str, path: str) -> str:
         if not path:
             raise InputError("--path is missing.", remedy="Name the export: --path tickets.csv")
         return str(Path(path).expanduser().resolve())
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise InputError("--url is not an address.", remedy="Say --url https://ACCOUNT.freshdesk.com") from None
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise InputError("--url holds more than an address.", remedy="Give the key with --key-env or --key-stdin.")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(
             "--url is missing or not an address.", f"{url!r} given.", "Say --url https://ACCOUNT.freshdesk.com"

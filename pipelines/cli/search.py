@@ -179,6 +179,8 @@ def _batch(id: str, path: Path, target: Path | None, k: int, filters: "Filters",
 
     if target is None:
         raise InputError("--out is missing.", remedy="Say where the answers go: --out RUN.jsonl")
+    if (target.exists() and not target.is_file()) or not target.name or target.resolve() == path.resolve():
+        raise InputError(f"{target} cannot be written.", "It is no file, or the questions themselves.")
     questions: list[tuple[str, str]] = []
     for number, line in enumerate(_read(path).split("\n"), start=1):
         if not line.strip():

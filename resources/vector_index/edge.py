@@ -18,6 +18,7 @@ each file, and a generation that is not as it was published is filled anew from 
 
 import json
 import os
+import re
 import shutil
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -306,7 +307,9 @@ class EdgeReader:
         raise StorageError("the index is being replaced all the time.", self.alias, "Try again.")
 
     def _named(self) -> "_Named":
-        if alias := _alias(self.folder, self.alias):
+        alias = _alias(self.folder, self.alias)
+        # A name that leads elsewhere would lead to another company.
+        if alias and re.fullmatch(rf"{re.escape(self.alias)}__[0-9a-f]+", alias["collection"]):
             home = self.folder / alias["collection"]
             with suppress(FileNotFoundError, ValueError):
                 generation = int((home / "live").read_text())
