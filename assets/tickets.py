@@ -55,7 +55,7 @@ def raw_tickets(config: SyncConfig, company_run: Run) -> Result:
     )
     try:
         report = collection.run(walk)
-    except InputError as error:
+    except InputError:
         # Dagster keeps what stops a run, and a broken export is told by its cells: those stay outside.
         if company_run.company.platform != "export":
             raise
