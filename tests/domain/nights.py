@@ -15,6 +15,8 @@ from domain.fingerprint import fingerprint
 from domain.stage import CompanyStore, Failed, Made, Put, Report
 
 NOW = "2026-01-01T00:00:00Z"
+LATER = "2026-01-02T00:00:00Z"
+"""When even what failed often is due again."""
 TABLES = ("merged_tickets", "ticket_summaries", "ticket_embeddings", "ticket_collection")
 
 
@@ -125,9 +127,9 @@ def write_source(store: CompanyStore, source: dict[str, dict[str, str]]) -> set[
 
 def sync(store: CompanyStore, rules: Rules, paid: Paid, window: int = 1000, **options: Any) -> list[Report]:
     """One night's derivations."""
-    pause = options.pop("pause", lambda: None)
+    pause, now = options.pop("pause", lambda: None), options.pop("now", NOW)
     return [
-        derive(stage, store, run_id="run", now=NOW, window=window, **options) for stage in stages(rules, paid, pause)
+        derive(stage, store, run_id="run", now=now, window=window, **options) for stage in stages(rules, paid, pause)
     ]
 
 
