@@ -166,7 +166,7 @@ def _vectors(model: str, texts: list[str], kind: Kind, cache: Path | None) -> ND
 
 def _best(ids: Sequence[str], scores: NDArray[Any], without: str) -> list[tuple[str, float]]:
     order = np.argsort(-scores, kind="stable")[: CANDIDATES + 1]
-    return [(ids[at], float(scores[at])) for at in order.tolist() if ids[at] != without][:CANDIDATES]
+    return [(ids[at], float(scores[at])) for at in map(int, order) if ids[at] != without][:CANDIDATES]
 
 
 def _ndcg(ranked: Iterable[str], gold: dict[str, float], depth: int = 10) -> float:
