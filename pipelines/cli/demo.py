@@ -50,10 +50,11 @@ def demo() -> None:
             _sync(registry, id)
     out.print(Rule("next", align="left"))
     out.print(
-        f"That took {perf_counter() - started:.0f} s. To look around:\n"
+        f"That took {perf_counter() - started:.0f} s; the next demo begins anew. To look around:\n"
         "  .venv/bin/casebook ui --demo                  the assets, runs and lineage in the Dagster UI\n"
         f"  CASEBOOK_HOME={settings.root} .venv/bin/casebook search acme 'refund for a double charge'\n"
-        "  .venv/bin/casebook company add --help         your own helpdesk, or an export of it"
+        "  .venv/bin/casebook company add --help         your own helpdesk, or an export of it",
+        soft_wrap=True,  # commands are there to be copied
     )
 
 

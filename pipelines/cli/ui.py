@@ -40,6 +40,8 @@ def ui(
     ]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PYTHONPATH": str(REPOSITORY)}
     helpdesk = demo_sandbox(settings) if demo else nullcontext()  # the demo's syncs need someone to answer
+    # A shell starts what it sends to the background with SIGINT ignored, and so would the children be.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with helpdesk, subprocess.Popen(command, env=environment, cwd=settings.root) as process:
         signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
         try:
