@@ -143,7 +143,7 @@ class _E5(_Bundled):
     model_id = "e5-multi-1"
     size = 384
     max_chars = 1_000
-    summary_chars = 240  # subject and problem; twice as long takes three times the time
+    summary_chars = 200  # subject and problem; twice as long takes three times the time
 
     def _load(self) -> None:
         if not _has_e5():
