@@ -32,5 +32,5 @@ format: install ## put the code into shape
 	$(BIN)/ruff format .
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	uv pip compile pyproject.toml --extra aws --group dev --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header --no-annotate --no-strip-extras --python-version 3.11 --output-file requirements.lock
