@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     home: Path = REPOSITORY / "data"
     master_key: str = ""
     """Fernet key of the companies' secrets; empty: a key file in the home, made when it is first needed."""
+    redis_url: str = ""
+    """Address of the Redis that serves as shared cache (docs/cache.md); empty: each process caches for itself."""
 
     @cached_property
     def root(self) -> Path:
