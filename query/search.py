@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
+
 from domain import points, tokens
 from domain.company import Company
 from domain.errors import InputError, StorageError
@@ -17,6 +19,7 @@ from domain.merge import thread_text
 from domain.ranking import Scored, Weights, fuse, weights_for
 from domain.stage import Row
 from domain.ticket_stages import model_of
+from resources.cache.base import open_cache
 from resources.companies import Companies
 from resources.embedder import Embedder, open_embedder
 from resources.vector_index.base import Collection, Filters
@@ -28,6 +31,7 @@ CANDIDATES = 200
 MOST_HITS = 10_000
 EVERYTHING = Filters()
 _WHY_DIGITS = 4
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Searcher:
         self.companies = companies
         self.company = company
         self.collection: Collection = EdgeReader(companies.settings.index_folder(company.id), company.id, "ticket")
+        self.cache = open_cache(companies.settings)
 
     @property
     def embedder(self) -> Embedder:
@@ -96,10 +101,21 @@ class Searcher:
         return self._answer(query, fuse(*ranked, self._weights(len(indices))), k)
 
     def _rank(self, text: str, filters: Filters, k: int) -> list[Scored]:
-        dense = self.embedder.embed([text], "query")[0].tolist()
         said = tokens.terms(text)
-        ranked = self.collection.rank(dense, points.sparse_query(said), filters, max(CANDIDATES, k))
+        ranked = self.collection.rank(self._meaning(text), points.sparse_query(said), filters, max(CANDIDATES, k))
         return fuse(*ranked, self._weights(tokens.words(said)))
+
+    def _meaning(self, text: str) -> list[float]:
+        """The question's vector. A question that was asked within a day needs no model."""
+        embedder = self.embedder
+        read = text[: embedder.max_chars]
+
+        def embed(_: list[str]) -> list[bytes]:
+            return [embedder.embed([read], "query")[0].astype("<f4").tobytes()]
+
+        key = f"{embedder.model_id} {read}"
+        [vector] = self.cache.get_or_make(self.company.id, "query-embedding", [key], embed, _DAY)
+        return np.frombuffer(vector, "<f4").tolist()
 
     def _weights(self, words: int) -> Weights:
         """How much meaning and words count: as the company wants it, else as measured for questions of this length."""
