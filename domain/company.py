@@ -17,6 +17,9 @@ from domain.errors import InputError
 CompanyId = NewType("CompanyId", str)
 Platform = Literal["freshdesk", "export"]
 PLATFORMS: tuple[Platform, ...] = ("freshdesk", "export")
+#: Kinds of service that may lie outside. The models that come with Casebook run in process: nothing leaves to them.
+OutsideService = Literal["llm", "embeddings", "rerankers"]
+OUTSIDE_SERVICES: tuple[OutsideService, ...] = ("llm", "embeddings", "rerankers")
 
 _COMPANY_ID = re.compile(r"[a-z0-9][a-z0-9-]{1,62}", re.ASCII)
 
@@ -72,6 +75,15 @@ def _words(text: str) -> list[str]:
     if not words:
         raise ValueError("words with commas between them")
     return words
+
+
+def _services(text: str) -> list[str]:
+    named = [word.strip().lower() for word in text.split(",") if word.strip()]
+    if named == ["none"]:
+        return []
+    if not named or not set(named) <= set(OUTSIDE_SERVICES):
+        raise ValueError(f"'none', or some of {', '.join(OUTSIDE_SERVICES)} with commas between them")
+    return [service for service in OUTSIDE_SERVICES if service in named]
 
 
 def _date(text: str) -> str:
@@ -164,6 +176,20 @@ SETTINGS: dict[str, Setting] = {
             None,
             "weight of meaning against words in a search; unset: the measured one",
             _number(0, 1, float),
+        ),
+        Setting(
+            "masking",
+            "on|off",
+            "on",
+            "personal data and secrets are masked in what leaves to outside services",
+            _choice("on", "off"),
+        ),
+        Setting(
+            "outside_services",
+            "words",
+            list(OUTSIDE_SERVICES),
+            "kinds of service that count as outside; 'none' where all run on your own machines",
+            _services,
         ),
         Setting("columns", "JSON", {}, "column names of an export, ours to theirs", _mapping),
     )
