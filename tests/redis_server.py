@@ -61,7 +61,13 @@ class RedisServer:
     def admin(self, **options: Any) -> Redis:
         """A plain client, for looking at what the server holds."""
         return Redis(
-            port=self.port, password=PASSWORD, protocol=2, socket_timeout=5, ssl=self.scheme == "rediss", **options
+            host="127.0.0.1",
+            port=self.port,
+            password=PASSWORD,
+            protocol=2,
+            socket_timeout=5,
+            ssl=self.scheme == "rediss",
+            **options,
         )
 
     def start(self, **options: Any) -> None:

@@ -31,6 +31,8 @@ from tests.redis_server import PASSWORD, PASSWORD_IN_URL, RedisServer, free_port
 ACME, HANBIT = company_id("acme"), company_id("hanbit")
 LONG = 60.0
 TIMEOUT = 0.25
+RIGHTS = ("+mget", "+get", "+set", "+eval", "+unlink", "+hello")
+RIGHTS_IN_A_CLUSTER = (*RIGHTS, "+cluster|slots", "+command")
 PAUSE = 0.4
 """How long Redis is left alone here after it was lost, in seconds."""
 
@@ -139,7 +141,8 @@ def test_what_cannot_be_made_is_not_kept(cache: Cache) -> None:
 
 
 def test_neither_companies_nor_kinds_see_each_other(cache: Cache) -> None:
-    places = [(company, kind) for company in (ACME, HANBIT, company_id("acme-2")) for kind in KINDS]
+    companies = (ACME, HANBIT, company_id("acme-2"))
+    places: list[tuple[CompanyId, Kind]] = [(company, kind) for company in companies for kind in KINDS]
     for company, kind in places:
         put(cache, company, "key", f"{company} {kind}".encode(), kind=kind)
     for company, kind in places:
@@ -216,7 +219,7 @@ def test_who_began_before_brings_nothing_back(cache: Cache) -> None:
     for forgets in (1, 2):
 
         def make(_: list[str], forgets: int = forgets) -> list[bytes]:
-            for _ in range(forgets):
+            for _time in range(forgets):
                 cache.forget(ACME)
             return [b"old"]
 
@@ -515,10 +518,7 @@ def test_a_wrong_password_slows_and_is_told(server: RedisServer, user: str, capl
 def test_a_user_with_few_rights_is_enough(server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     """The rights that docs/cache.md tells to give; and one with less is told once, by name of the right."""
     with server.admin() as admin:
-        admin.execute_command(
-            *("ACL SETUSER", "casebook", "on", ">word", "~casebook:*"),
-            *("+mget", "+get", "+set", "+eval", "+unlink", "+hello", "+client|setinfo"),
-        )
+        admin.execute_command("ACL SETUSER", "casebook", "on", ">word", "~casebook:*", *RIGHTS)
         admin.execute_command("ACL SETUSER", "reader", "on", ">word", "~casebook:*", "+mget", "+get")
     cache = RedisCache(f"redis://casebook:word@127.0.0.1:{server.port}", TIMEOUT, PAUSE)
     cache.forget(ACME)
@@ -626,7 +626,10 @@ def test_a_cluster_of_three(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
         return lambda keys: [f"{company} {key}".encode() for key in keys]
 
     with redis_cluster(tmp_path) as nodes:
-        cache = RedisCache(nodes[0].url, TIMEOUT, PAUSE)
+        for node in nodes:
+            with node.admin() as admin:
+                admin.execute_command("ACL SETUSER", "casebook", "on", ">word", "~casebook:*", *RIGHTS_IN_A_CLUSTER)
+        cache = RedisCache(f"redis://casebook:word@127.0.0.1:{nodes[0].port}", TIMEOUT, PAUSE)
         for company in companies:
             cache.get_or_make(company, "faq", many, value(company), LONG)
             assert cache.get_many(company, "faq", many).values == value(company)(many)
