@@ -5,7 +5,7 @@ the ranking is in figures (``bench``), or the words of the commands (``tests/pip
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,14 @@ from domain.fingerprint import point_id
 from domain.stage import TABLES
 from query.explain import explain
 from query.search import EVERYTHING, Searcher
+from resources.companies import Companies
+from resources.settings import Settings
 from resources.vector_index.base import Filters
 from sandbox.serve import Sandbox
 from tests.conftest import add, point_at
 from tests.homes import Home, done
+from tests.processes import ask
+from tests.redis_server import RedisServer, needs_redis
 
 ALL = 1000
 """More than there are: nothing is cut off."""
@@ -169,6 +173,46 @@ def test_an_open_searcher_sees_what_was_published_since(synced: Home, helpdesk: 
     helpdesk.admin("made", "delete", ids=[int(leaving)])
     done("sync", "made")
     assert found(searcher, "printer driver") == before - {leaving}
+
+
+def test_a_question_asked_again_needs_no_model(
+    searcher: Searcher, acme_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither this searcher nor another one embeds it again, until the company is forgotten; the answer is the same."""
+    model = type(searcher.embedder)
+    embed, embedded = model.embed, list[str]()
+
+    def counted(self: Any, texts: list[str], kind: Any) -> Any:
+        embedded.extend(texts)
+        return embed(self, texts, kind)
+
+    monkeypatch.setattr(model, "embed", counted)
+    question = "asked again: no picture from the camera"
+    first = searcher.search(question).hits
+    again = Searcher(acme_home.companies, acme_home.company("acme"))
+    assert searcher.search(question).hits == again.search(question).hits == first
+    assert embedded == [question]
+    searcher.search(question + "?")
+    assert len(embedded) == 2
+    searcher.cache.forget(searcher.company.id)
+    assert searcher.search(question).hits == first
+    assert embedded == [question, question + "?", question]
+
+
+def ask_acme(say: Callable[[Any], None], home: str, redis_url: str) -> None:
+    companies = Companies(Settings(home=Path(home), redis_url=redis_url))
+    searcher = Searcher(companies, companies.get("acme"))
+    hits = searcher.search("two processes: the thermostat is offline").hits
+    embedder: Any = searcher.embedder
+    say(([(hit.doc_id, hit.score) for hit in hits], embedder._is_loaded))
+
+
+@needs_redis
+def test_with_redis_another_process_needs_no_model_either(acme_home: Home, tmp_path: Path) -> None:
+    with RedisServer(tmp_path / "redis") as server:
+        hits, is_loaded = ask(ask_acme, str(acme_home.path), server.url)
+        assert is_loaded
+        assert ask(ask_acme, str(acme_home.path), server.url) == (hits, False)
 
 
 def test_private_notes_are_neither_indexed_nor_shown(acme_home: Home) -> None:
