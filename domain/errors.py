@@ -12,6 +12,7 @@ Does not belong here: catching or printing them (``pipelines/cli``), or retry po
     ├── DocumentError          one document cannot be processed; it waits in the queue, the rest goes on
     ├── CompanyBusy            another run holds the company's lock
     └── StorageError           the store is damaged, full, or cannot be written
+        └── StorageUnavailable passing: the database does not answer; the same command goes on later
 """
 
 
@@ -68,3 +69,9 @@ class StorageError(CasebookError):
     """The store is damaged, full, or cannot be written."""
 
     exit_code = 2
+
+
+class StorageUnavailable(StorageError):
+    """The database cannot be reached, or the connection broke; what was committed is kept, a later run goes on."""
+
+    exit_code = 1

@@ -6,7 +6,6 @@ Belongs here: starting the job and gathering what it did. Does not belong here: 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
@@ -21,7 +20,7 @@ from pipelines.instance import opened
 from resources.companies import Companies
 from resources.company_run import Progress, silent
 from resources.settings import Settings
-from resources.storage.sqlite import explained
+from resources.storage.base import Storage
 
 _COUNTS = ("read", "changed", "skipped", "removed", "failed", "seconds")
 
@@ -54,7 +53,7 @@ def run_sync(
         pass  # fail before a run is recorded that could only fail
     started = perf_counter()
     run_id = str(uuid4())
-    with opened(settings) as instance, _in_our_words(run_id, settings.company_folder(company.id)):
+    with opened(settings) as instance, _in_our_words(run_id, registry.storage):
         instance.add_dynamic_partitions("companies", [company.id])
         result = (
             build(progress)
@@ -73,7 +72,7 @@ def run_sync(
 
 
 @contextmanager
-def _in_our_words(run_id: str, folder: Path) -> Iterator[None]:
+def _in_our_words(run_id: str, storage: Storage) -> Iterator[None]:
     """What stopped a run, as it was raised: Dagster wraps what a resource raises, and names an interrupt its own way."""
     try:
         yield
@@ -85,7 +84,7 @@ def _in_our_words(run_id: str, folder: Path) -> Iterator[None]:
         cause = error.user_exception if isinstance(error, dg.DagsterUserCodeExecutionError) else error
         if isinstance(cause, CasebookError):
             raise cause from error
-        with explained(folder):  # a disk that filled up, or a file that was damaged, in the midst of it
+        with storage.explained():  # a disk that filled up, or a file that was damaged, in the midst of it
             if isinstance(cause, DatabaseError | OSError):
                 raise cause from error
         raise CasebookError(

@@ -1,44 +1,33 @@
 """The registry of companies: who is served, from where, with which settings.
 
 Belongs here: keeping the registry, and handing out what belongs to one company (its store, its lock).
-Does not belong here: what the settings mean (``domain/company``), or Dagster's partitions (a sensor follows this table).
+Does not belong here: what the settings mean (``domain/company``), where all of it lies (``resources/storage``), or
+Dagster's partitions (a sensor follows this table).
 """
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from filelock import BaseFileLock, FileLock, Timeout
 from sqlalchemy.exc import IntegrityError
 
 from domain.company import Company, CompanyId, company_id
-from domain.errors import CompanyBusy, InputError
+from domain.errors import InputError
 from resources import secrets
 from resources.settings import Settings
+from resources.storage import schema
+from resources.storage.base import OpenStore, open_storage
 from resources.storage.sql import SqlCompanyStore
-from resources.storage.sqlite import explained, open_store, opened
+from resources.storage.sqlite import explained
 
-_metadata = sa.MetaData()
-_companies = sa.Table(
-    "companies",
-    _metadata,
-    sa.Column("company_id", sa.String, primary_key=True),
-    sa.Column("platform", sa.String, nullable=False),
-    sa.Column("endpoint", sa.String, nullable=False),
-    sa.Column("secret", sa.Text, nullable=False, comment="sealed, or env:NAME; see resources/secrets"),
-    sa.Column("settings", sa.Text, nullable=False),
-    sa.Column("paused", sa.Boolean, nullable=False),
-    sa.Column("created_at", sa.String, nullable=False),
-)
-
-
-_LOOK_SECONDS = 1.0
-"""How long a lock is waited for: longer than somebody takes who only looks whether it is free."""
+_companies = schema.companies
+_secrets = schema.company_secrets
+_HELPDESK = "helpdesk"
 
 
 class Companies:
@@ -46,16 +35,17 @@ class Companies:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.storage = open_storage(settings)
 
     def list(self) -> list[Company]:
         """All companies in the order of their ids."""
-        with self._open() as db:
+        with self.storage.registry() as db:
             return [_company(row) for row in db.execute(sa.select(_companies).order_by(_companies.c.company_id))]
 
     def get(self, text: str) -> Company:
         """The company of this id. Raises ``InputError`` that lists the known ones."""
         wanted = company_id(text)
-        with self._open() as db:
+        with self.storage.registry() as db:
             row = db.execute(sa.select(_companies).where(_companies.c.company_id == wanted)).first()
             if row is not None:
                 return _company(row)
@@ -67,15 +57,15 @@ class Companies:
         )
 
     def add(self, company: Company, secret: str) -> None:
-        """Register a company; ``secret`` is sealed already. Raises ``InputError`` when the id is taken."""
-        with self._open() as db:
+        """Register a company; ``secret`` is sealed already, "" for none. Raises ``InputError`` when the id is taken."""
+        with self.storage.registry(company.id) as db:
+            if db.execute(sa.select(_companies.c.company_id).where(_companies.c.company_id == company.id)).first():
+                raise _taken(company)
             try:
-                db.execute(sa.insert(_companies), {**_columns(company), "secret": secret})
-            except IntegrityError:
-                raise InputError(
-                    f"company {company.id!r} exists already.",
-                    remedy="Change it with 'casebook company set', or remove it first.",
-                ) from None
+                db.execute(sa.insert(_companies), _columns(company))
+            except IntegrityError:  # at the same moment
+                raise _taken(company) from None
+            _put_secret(db, company.id, secret)
 
     def set(self, company: Company, **settings: Any) -> Company:
         """Store settings (values as the catalogue reads them) and give the company as it is now: others may have changed
@@ -92,7 +82,7 @@ class Companies:
 
     def _change(self, company: Company, change: Callable[[Company], Company]) -> Company:
         this = _companies.c.company_id == company.id
-        with self._open() as db:
+        with self.storage.registry() as db:
             # Written first, to hold the row while it is read: a change in between would be lost.
             held = db.execute(sa.update(_companies).where(this).values(company_id=company.id)).rowcount
             if not held:
@@ -103,21 +93,21 @@ class Companies:
 
     def secret(self, company: Company) -> str:
         """The helpdesk's key in clear, "" when it has none."""
-        with self._open() as db:
-            sealed = db.execute(
-                sa.select(_companies.c.secret).where(_companies.c.company_id == company.id)
-            ).scalar_one()
+        with self.storage.registry(company.id) as db:
+            this = (_secrets.c.company_id == company.id) & (_secrets.c.name == _HELPDESK)
+            sealed = db.execute(sa.select(_secrets.c.sealed).where(this)).scalar_one_or_none()
         return secrets.open_secret(self.settings, sealed, company.id) if sealed else ""
 
     def set_secret(self, company: Company, secret: str) -> None:
         """Store another key; ``secret`` is sealed already."""
-        with self._open() as db:
-            db.execute(sa.update(_companies).where(_companies.c.company_id == company.id), {"secret": secret})
+        with self.storage.registry(company.id) as db:
+            _put_secret(db, company.id, secret)
 
     def remove(self, company: Company) -> None:
         """Erase a company: its rows, vectors, Parquet files, and its line in the registry last, so that a removal that was
         cut off can be repeated. Takes its lock. Raises ``StorageError`` when something cannot be erased."""
         with self.lock(company.id, "company remove"):
+            self.storage.erase(company.id)
             for folder in (self.settings.company_folder(company.id), *_published(self.settings, company.id)):
                 if folder.exists():
                     with explained(folder):
@@ -125,66 +115,36 @@ class Companies:
                             folder.unlink()
                         else:
                             shutil.rmtree(folder)
-            with self._open() as db:
-                db.execute(sa.delete(_companies).where(_companies.c.company_id == company.id))
+            with self.storage.registry(company.id) as db:
+                for table in (_secrets, _companies):
+                    db.execute(sa.delete(table).where(table.c.company_id == company.id))
 
     def store(self, company: CompanyId) -> AbstractContextManager[SqlCompanyStore]:
         """The company's own store; no other company's rows can be reached through it."""
-        return open_store(self.settings.company_folder(company), company)
+        return self.storage.store(company_id(company))
 
-    @contextmanager
-    def lock(self, company: CompanyId, holder: str) -> Iterator[None]:
-        """The one lock that everything takes which writes to a company (R11). Raises ``CompanyBusy`` with its holder.
-
-        The operating system frees it when the process ends, however it ends. ``holder`` is a run id, or a command.
-        """
-        lock, note = self._lock(company)
-        with explained(note.parent):
-            try:
-                lock.acquire(_LOOK_SECONDS)
-            except Timeout:
-                raise CompanyBusy(
-                    f"company {company!r} is busy.",
-                    f"{_holder(note)} is writing to it.",
-                    "Wait until it has ended, then try again.",
-                ) from None
-        try:
-            note.write_text(holder)
-            yield
-        finally:
-            note.unlink(missing_ok=True)
-            lock.release()
+    def lock(self, company: CompanyId, holder: str) -> AbstractContextManager[OpenStore]:
+        """The one lock that everything takes which writes to a company (R11), and how its store is opened under it.
+        Raises ``CompanyBusy`` with its holder. ``holder`` is a run id, or a command."""
+        return self.storage.lock(company_id(company), holder)
 
     def is_free(self, company: CompanyId) -> bool:
         """Whether nobody writes to the company now."""
-        lock, note = self._lock(company)
-        with explained(note.parent):
-            try:
-                lock.acquire(0)
-            except Timeout:
-                return False
-        lock.release()
-        return True
-
-    def _lock(self, company: CompanyId) -> tuple[BaseFileLock, Path]:
-        """A company's lock and the note that says who holds it."""
-        folder = self.settings.root / "locks"
-        with explained(folder):
-            folder.mkdir(exist_ok=True)
-        name = company_id(company)
-        return FileLock(folder / f"{name}.lock"), folder / f"{name}.holder"
-
-    @contextmanager
-    def _open(self) -> Iterator[sa.Connection]:
-        with opened(self.settings.root / "registry.sqlite", _metadata.create_all) as db, db.begin():
-            yield db
+        return self.storage.is_free(company_id(company))
 
 
-def _holder(note: Path) -> str:
-    try:
-        return note.read_text()
-    except FileNotFoundError:  # it is just taking the lock, or giving it back
-        return "another process"
+def _taken(company: Company) -> InputError:
+    return InputError(
+        f"company {company.id!r} exists already.",
+        remedy="Change it with 'casebook company set', or remove it first.",
+    )
+
+
+def _put_secret(db: sa.Connection, company: CompanyId, sealed: str) -> None:
+    this = (_secrets.c.company_id == company) & (_secrets.c.name == _HELPDESK)
+    db.execute(sa.delete(_secrets).where(this))
+    if sealed:
+        db.execute(sa.insert(_secrets), {"company_id": company, "name": _HELPDESK, "sealed": sealed})
 
 
 def _published(settings: Settings, company: CompanyId) -> list[Path]:

@@ -95,7 +95,7 @@ def company_run(
     ``CompanyBusy`` when another run writes to it, ``StorageError`` when the store cannot be used.
     """
     companies = Companies(settings)
-    with companies.lock(company_id(company), holder):
+    with companies.lock(company_id(company), holder) as open_store:
         known = companies.get(company)  # under the lock: it may have been removed meanwhile
-        with companies.store(known.id) as store:
+        with open_store() as store:
             yield CompanyRun(companies, known, store, run_id, utc_now(), progress)

@@ -20,6 +20,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CASEBOOK_", frozen=True, env_ignore_empty=True)
 
     home: Path = REPOSITORY / "data"
+    storage: str = "file"
+    """Where rows are kept: ``file`` (SQLite under the home), or a Postgres database's address, as its application role."""
+    storage_admin: str = ""
+    """The same database's address as the role that owns the tables; only ``casebook storage upgrade`` uses it."""
     master_key: str = ""
     """Fernet key of the companies' secrets; empty: a key file in the home, made when it is first needed."""
     redis_url: str = ""

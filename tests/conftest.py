@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.serve import Sandbox
 from tests.homes import Home, done
+from tests.postgres_server import PostgresServer
 
 TICKETS = 120
 """How many tickets the made-up company has; five in eight of them are resolved."""
@@ -19,7 +20,8 @@ def point_at(home: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     for name, value in (("CASEBOOK_HOME", home), ("DAGSTER_HOME", home / "dagster"), ("DAGSTER_DISABLE_TELEMETRY", 1)):
         monkeypatch.setenv(name, str(value))  # the commands set them too; this puts them back afterwards
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("CASEBOOK_MASTER_KEY", raising=False)
+    for name in ("CASEBOOK_MASTER_KEY", "CASEBOOK_STORAGE", "CASEBOOK_STORAGE_ADMIN", "CASEBOOK_REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
     return Home(home)
 
 
@@ -27,6 +29,13 @@ def point_at(home: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """An empty home."""
     return point_at(tmp_path / "home", monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One Postgres for all tests; each makes its own database in it."""
+    with PostgresServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

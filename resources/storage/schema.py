@@ -1,35 +1,64 @@
-"""The tables of a company's store, the same on every backend (``domain/stage`` says what they mean).
+"""The tables, the same on every backend (``domain/stage`` says what those of a company's store mean).
 
-Belongs here: columns, keys and indexes. Does not belong here: queries (``sql``) or opening a database (``sqlite``).
+Belongs here: columns, keys and indexes, of a company's store and of the registry. Does not belong here: queries
+(``sql``, ``resources/companies``), the views for analysts (``views``), opening a database (``sqlite``, ``postgres``),
+or how a database of an older version becomes one of this (``migrations``).
 """
+
+from typing import Any
 
 import sqlalchemy as sa
 
 from domain.stage import TABLES
 
-SCHEMA_VERSION = 1
-metadata = sa.MetaData()
+SCHEMA_VERSION = 2
+"""Of a file; Postgres counts its migrations."""
+store = sa.MetaData()
+"""What belongs to one company: each row has its id, each file or each policy its wall."""
+registry = sa.MetaData()
+"""Who the companies are, and what was done to them."""
+
+
+class _Jsonb(sa.types.UserDefinedType[str]):
+    """JSON that the server understands, and that travels as text: nothing is decoded that nobody reads."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "JSONB"
+
+    def column_expression(self, colexpr: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+        return sa.cast(colexpr, sa.Text)
+
+
+Key = sa.String().with_variant(sa.Text(collation="C"), "postgresql")
+"""Ids are compared by their bytes on every backend."""
+Json = sa.Text().with_variant(_Jsonb(), "postgresql")
+Text = sa.Text()
+Integer = sa.BigInteger()
 
 
 def _company() -> sa.Column[str]:
-    return sa.Column("company_id", sa.String, primary_key=True)
+    return sa.Column("company_id", Key, primary_key=True)
 
 
 def _stage_table(name: str) -> sa.Table:
     return sa.Table(
         name,
-        metadata,
+        store,
         _company(),
-        sa.Column("doc_id", sa.String, primary_key=True),
-        sa.Column("seq", sa.BigInteger, nullable=False),
-        sa.Column("content_hash", sa.String),
-        sa.Column("source_hash", sa.String),
-        sa.Column("made_by", sa.String),
-        sa.Column("payload", sa.Text),
+        sa.Column("doc_id", Key, primary_key=True),
+        sa.Column("seq", Integer, nullable=False),
+        sa.Column("content_hash", Text),
+        sa.Column("source_hash", Text),
+        sa.Column("made_by", Text),
+        sa.Column("payload", Json),
         sa.Column("vector", sa.LargeBinary),
         sa.Column("deleted", sa.Boolean, nullable=False),
-        sa.Column("run_id", sa.String, nullable=False),
-        sa.Column("updated_at", sa.String, nullable=False),
+        sa.Column("run_id", Text, nullable=False),
+        sa.Column("updated_at", Text, nullable=False),
+        sa.Column("id", Integer, nullable=False, server_default="0", comment="the seq it was born with; never changes"),
+        sa.Column("created_at", Text, nullable=False, server_default="", comment="when it was first written"),
         sa.Index(f"{name}_seq", "company_id", "seq", unique=True),
     )
 
@@ -38,57 +67,116 @@ stages: dict[str, sa.Table] = {name: _stage_table(name) for name in TABLES}
 
 clock = sa.Table(
     "clock",
-    metadata,
+    store,
     _company(),
-    sa.Column("seq", sa.BigInteger, nullable=False),
-    sa.Column("store_id", sa.String, nullable=False, comment="tells a store from one that was made anew in its place"),
-    sa.Column("schema_version", sa.Integer, nullable=False),
+    sa.Column("seq", Integer, nullable=False),
+    sa.Column("store_id", Text, nullable=False, comment="tells a store from one that was made anew in its place"),
+    sa.Column("schema_version", Integer, nullable=False),
 )
 
 cursors = sa.Table(
     "cursors",
-    metadata,
+    store,
     _company(),
-    sa.Column("target", sa.String, primary_key=True),
-    sa.Column("source", sa.String, primary_key=True),
-    sa.Column("rule", sa.String, nullable=False),
-    sa.Column("top", sa.BigInteger, nullable=False),
-    sa.Column("gaps", sa.Text, nullable=False),
+    sa.Column("target", Key, primary_key=True),
+    sa.Column("source", Key, primary_key=True),
+    sa.Column("rule", Text, nullable=False),
+    sa.Column("top", Integer, nullable=False),
+    sa.Column("gaps", Json, nullable=False),
 )
 
 states = sa.Table(
     "states",
-    metadata,
+    store,
     _company(),
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("name", Key, primary_key=True),
+    sa.Column("value", Json, nullable=False),
 )
 
 queue = sa.Table(
     "queue",
-    metadata,
+    store,
     _company(),
-    sa.Column("target", sa.String, primary_key=True),
-    sa.Column("doc_id", sa.String, primary_key=True),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("retries", sa.Integer, nullable=False),
-    sa.Column("due", sa.String, nullable=False),
-    sa.Column("first_seen", sa.String, nullable=False),
-    sa.Column("last_run", sa.String, nullable=False),
+    sa.Column("target", Key, primary_key=True),
+    sa.Column("doc_id", Key, primary_key=True),
+    sa.Column("reason", Text, nullable=False),
+    sa.Column("retries", Integer, nullable=False),
+    sa.Column("due", Text, nullable=False),
+    sa.Column("first_seen", Text, nullable=False),
+    sa.Column("last_run", Text, nullable=False),
+    sa.Column("id", Integer, nullable=False, server_default="0", comment="the clock's number when it came in"),
 )
 
 paid = sa.Table(
     "paid",
-    metadata,
+    store,
     _company(),
-    sa.Column("made_by", sa.String, primary_key=True),
-    sa.Column("source_hash", sa.String, primary_key=True),
-    sa.Column("doc_id", sa.String, nullable=False),
-    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("made_by", Key, primary_key=True),
+    sa.Column("source_hash", Key, primary_key=True),
+    sa.Column("doc_id", Key, nullable=False),
+    sa.Column("payload", Json, nullable=False),
     sa.Column("vector", sa.LargeBinary),
-    sa.Column("tokens", sa.Integer, nullable=False),
+    sa.Column("tokens", Integer, nullable=False),
     sa.Column("cost", sa.Float, nullable=False),
-    sa.Column("run_id", sa.String, nullable=False),
-    sa.Column("created_at", sa.String, nullable=False),
+    sa.Column("run_id", Text, nullable=False),
+    sa.Column("created_at", Text, nullable=False),
     sa.Index("paid_doc", "company_id", "doc_id"),
 )
+
+forgotten = sa.Table(
+    "forgotten",
+    store,
+    _company(),
+    sa.Column("digest", Key, primary_key=True, comment="hash of what must not come back, never the thing itself"),
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("at", Text, nullable=False),
+)
+
+votes = sa.Table(
+    "votes",
+    store,
+    _company(),
+    sa.Column("id", Integer, primary_key=True, autoincrement=False),
+    sa.Column("recommendation_id", Text, nullable=False),
+    sa.Column("doc_id", Text),
+    sa.Column("user_id", Text),
+    sa.Column("feedback_type", Text, nullable=False),
+    sa.Column("feedback_score", Integer),
+    sa.Column("feedback_text", Text),
+    sa.Column("created_at", Text, nullable=False),
+)
+
+companies = sa.Table(
+    "companies",
+    registry,
+    _company(),
+    sa.Column("platform", Text, nullable=False),
+    sa.Column("endpoint", Text, nullable=False),
+    sa.Column("settings", Json, nullable=False),
+    sa.Column("paused", sa.Boolean, nullable=False),
+    sa.Column("created_at", Text, nullable=False),
+)
+
+company_secrets = sa.Table(
+    "company_secrets",
+    registry,
+    _company(),
+    sa.Column("name", Key, primary_key=True, comment="what it opens: helpdesk"),
+    sa.Column("sealed", Text, nullable=False, comment="encrypted, or a reference; see resources/secrets"),
+)
+
+audit = sa.Table(
+    "audit",
+    registry,
+    sa.Column("id", sa.Integer().with_variant(sa.BigInteger(), "postgresql"), sa.Identity(), primary_key=True),
+    sa.Column("at", Text, nullable=False),
+    sa.Column("company_id", Key, nullable=False),
+    sa.Column("who", Text, nullable=False),
+    sa.Column("action", Text, nullable=False),
+    sa.Column("detail", Text, nullable=False),
+    sa.Index("audit_company", "company_id", "id"),
+)
+
+WALLED = (*stages.values(), clock, cursors, states, queue, paid, forgotten, votes, company_secrets)
+"""Tables whose rows only their own company may see. The registry's list of companies is the door itself, and the audit
+log belongs to the operator."""

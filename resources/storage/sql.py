@@ -1,7 +1,7 @@
 """One company's store in SQL (``domain.stage.CompanyStore``), for every dialect that has ON CONFLICT.
 
-Belongs here: every query there is. Does not belong here: opening, locking or repairing a database file (``sqlite``),
-or deciding what to write (``domain/derive``).
+Belongs here: every query there is. Does not belong here: what differs between backends (``sqlite``, ``postgres``
+override the three methods under that heading), or deciding what to write (``domain/derive``).
 
 The clock (R1): each write begins by moving the company's clock row and keeps that row locked until it commits, so
 commit order is seq order and ``max(seq)`` is a safe mark for readers.
@@ -10,6 +10,8 @@ commit order is seq order and ``max(seq)`` is a safe mark for readers.
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from typing import Any, TypeVar
 
 import orjson
@@ -18,6 +20,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.company import CompanyId
+from domain.errors import InputError
+from domain.feedback import Vote
+from domain.fingerprint import clean
 from domain.stage import Cursor, Head, Made, Put, QueueEntry, Row
 from resources.storage import schema
 
@@ -40,9 +45,56 @@ _EXPORTED = pa.schema(
 )
 
 
-def _json(value: Any) -> str:
-    return orjson.dumps(value).decode()
+_KEPT = frozenset(("company_id", "doc_id", "id", "created_at"))
+"""What a row keeps from its birth."""
+_NOWHERE = (0, None, True)
+_LONGEST_ID = 1000
 
+
+def _json(value: Any) -> str:
+    """JSON that every backend takes: NUL and lone surrogates, which Postgres refuses, become U+FFFD."""
+    try:
+        text = orjson.dumps(value)
+    except TypeError:
+        text = orjson.dumps(clean(value)[0])
+    if b"\\u0000" in text:
+        text = orjson.dumps(clean(value)[0])
+    return text.decode()
+
+
+def check_id(doc_id: str) -> str:
+    """An id that every backend can store. Raises ``InputError`` for one that is empty, too long, or holds NUL or a lone
+    surrogate."""
+    if doc_id and not clean(doc_id)[1] and len(doc_id.encode()) <= _LONGEST_ID:
+        return doc_id
+    raise InputError(
+        "a document's id cannot be stored.",
+        f"{doc_id[:40]!r} is empty, longer than {_LONGEST_ID} bytes, or holds characters that no database takes.",
+    )
+
+
+def _possible(doc_ids: Iterable[str]) -> list[str]:
+    """Without ids that no row can have: a question about them has an answer, and some drivers raise instead."""
+    return [doc_id for doc_id in doc_ids if not clean(doc_id)[1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A line of the view ``tickets``; ``status`` is the processing's."""
+
+    id: int
+    platform: str
+    ticket_id: str
+    status: str
+    created_at: str
+    updated_at: str
+
+
+_tickets = sa.table(
+    "tickets",
+    sa.column("id", sa.BigInteger),
+    *(sa.column(name, sa.Text) for name in ("company_id", "platform", "ticket_id", "status")),
+)
 
 Select = sa.Select[*tuple[Any, ...]]
 SqlRow = sa.Row[*tuple[Any, ...]]
@@ -59,11 +111,29 @@ class SqlCompanyStore:
 
     def __init__(self, connection: sa.Connection, company: CompanyId) -> None:
         self.company = company
-        self._db = connection
-        self._insert = _INSERT[connection.dialect.name]
+        self.db = connection
+        self.insert = _INSERT[connection.dialect.name]
 
-    def close(self) -> None:
-        self._db.close()
+    # --- what differs between backends -------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        """Called at the beginning of each transaction: puts up the wall, where it is not a file."""
+
+    def among(self, column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
+        """``column IN values``, as the dialect likes it."""
+        return column.in_(values)
+
+    def write_rows(self, stage: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert rows, or replace those of the same id, but for what a row keeps from its birth."""
+        self.db.execute(self.upsert_from(stage, self.insert(stage)), rows)
+
+    @staticmethod
+    def upsert_from(stage: sa.Table, insert: Any) -> Any:
+        """``insert`` with what happens to rows that are there already."""
+        fresh = {column.name: insert.excluded[column.name] for column in stage.c if column.name not in _KEPT}
+        return insert.on_conflict_do_update(index_elements=["company_id", "doc_id"], set_=fresh)
+
+    # --- identity ----------------------------------------------------------------------------------------------
 
     @property
     def store_id(self) -> str:
@@ -159,9 +229,9 @@ class SqlCompanyStore:
         if not self._one(sa.select(c.doc_id).where(c.company_id == self.company, c.target == target).limit(1)):
             return {}  # almost always: the queue is empty
         found: dict[str, int] = {}
-        for chunk in _chunks(doc_ids):
+        for chunk in _chunks(_possible(doc_ids)):
             query = sa.select(c.doc_id, c.retries).where(
-                c.company_id == self.company, c.target == target, c.doc_id.in_(chunk)
+                c.company_id == self.company, c.target == target, self.among(c.doc_id, chunk)
             )
             found.update((doc_id, retries) for doc_id, retries in self._all(query))
         return found
@@ -188,16 +258,61 @@ class SqlCompanyStore:
         found: dict[str, Made] = {}
         for chunk in _chunks(source_hashes):
             query = sa.select(c.source_hash, c.payload, c.vector).where(
-                c.company_id == self.company, c.made_by == made_by, c.source_hash.in_(chunk)
+                c.company_id == self.company, c.made_by == made_by, self.among(c.source_hash, chunk)
             )
             found.update((row[0], Made(orjson.loads(row[1]), row[2])) for row in self._all(query))
         return found
+
+    def forgotten(self, digests: Sequence[str]) -> set[str]:
+        """Which of these hashes are of things that must not come back."""
+        c = schema.forgotten.c
+        found: set[str] = set()
+        for chunk in _chunks(digests):
+            found.update(
+                self._column(sa.select(c.digest).where(c.company_id == self.company, self.among(c.digest, chunk)))
+            )
+        return found
+
+    def votes(self) -> list[Vote]:
+        """All feedback, the oldest first."""
+        c = schema.votes.c
+        query = sa.select(*(c[name] for name in Vote.__slots__)).where(c.company_id == self.company).order_by(c.id)
+        return [Vote(*row) for row in self._all(query)]
+
+    def tickets(self, status: str = "", since: str = "", until: str = "", limit: int = 100) -> list[Ticket]:
+        """Tickets as the view ``tickets`` has them, the newest change first; ``status`` is pending, processed, failed or
+        skipped, ``since`` and ``until`` are days (ISO 8601) of the last change, both included; "" leaves a filter out."""
+        shown, raw = _tickets.c, schema.stages["raw_tickets"].c
+        query = (
+            sa.select(shown.id, shown.platform, shown.ticket_id, shown.status, raw.created_at, raw.updated_at)
+            .join_from(
+                _tickets,
+                schema.stages["raw_tickets"],
+                sa.and_(raw.company_id == shown.company_id, raw.doc_id == shown.ticket_id),
+            )
+            .where(shown.company_id == self.company)
+            .order_by(raw.updated_at.desc(), shown.id.desc())
+            .limit(limit)
+        )
+        if status:
+            query = query.where(shown.status == status)
+        if since:
+            query = query.where(raw.updated_at >= since)
+        if until:
+            query = query.where(raw.updated_at < (date.fromisoformat(until) + timedelta(days=1)).isoformat())
+        return [Ticket(*row) for row in self._all(query)]
+
+    def ticket_statuses(self) -> dict[str, int]:
+        """How many tickets have each processing status."""
+        c = _tickets.c
+        query = sa.select(c.status, sa.func.count()).where(c.company_id == self.company).group_by(c.status)
+        return {row[0]: row[1] for row in self._all(query)}
 
     # --- writing -----------------------------------------------------------------------------------------------
 
     @contextmanager
     def begin(self, run_id: str, now: str) -> Iterator["SqlTransaction"]:
-        with self._db.begin():
+        with self._transaction():
             transaction = SqlTransaction(self, run_id, now)
             transaction.lock()
             yield transaction
@@ -218,16 +333,22 @@ class SqlCompanyStore:
             }
             for source_hash, doc_id, made in results
         ]
-        with self._db.begin():
-            self._db.execute(self._insert(schema.paid).on_conflict_do_nothing(), rows)
+        with self._transaction():
+            self.db.execute(self.insert(schema.paid).on_conflict_do_nothing(), rows)
 
     # --- how a statement is sent -------------------------------------------------------------------------------
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self.db.begin():
+            self.enter()
+            yield
+
     def _all(self, query: Select) -> Sequence[SqlRow]:
-        if self._db.in_transaction():
-            return self._db.execute(query).all()
-        with self._db.begin():  # a read outside a write must not leave a transaction open behind it
-            return self._db.execute(query).all()
+        if self.db.in_transaction():
+            return self.db.execute(query).all()
+        with self._transaction():  # a read outside a write must not leave a transaction open behind it
+            return self.db.execute(query).all()
 
     def _column(self, query: Select) -> list[Any]:
         return [row[0] for row in self._all(query)]
@@ -236,10 +357,16 @@ class SqlCompanyStore:
         rows = self._all(query)
         return rows[0][0] if rows else None
 
+    def standing(self, table: str, doc_ids: Sequence[str]) -> dict[str, tuple[int, str | None, bool]]:
+        """What decides whether a write moves a row: its seq, its content's hash, and whether it is a tombstone."""
+        c = schema.stages[table].c
+        columns = (c.doc_id, c.seq, c.content_hash, c.deleted)
+        return {row[0]: (row[1], row[2], row[3]) for row in self._by_id(schema.stages[table], columns, doc_ids)}
+
     def _by_id(self, stage: sa.Table, columns: Iterable[Any], doc_ids: Sequence[str]) -> Iterator[SqlRow]:
         query = sa.select(*columns)
-        for chunk in _chunks(doc_ids):
-            yield from self._all(query.where(stage.c.company_id == self.company, stage.c.doc_id.in_(chunk)))
+        for chunk in _chunks(_possible(doc_ids)):
+            yield from self._all(query.where(stage.c.company_id == self.company, self.among(stage.c.doc_id, chunk)))
 
     @staticmethod
     def _row_columns(stage: sa.Table, vector: bool) -> tuple[Any, ...]:
@@ -264,8 +391,7 @@ class SqlTransaction:
 
     def __init__(self, store: SqlCompanyStore, run_id: str, now: str) -> None:
         self._store = store
-        self._db = store._db  # pyright: ignore[reportPrivateUsage] -- the other half of the same class
-        self._insert = store._insert  # pyright: ignore[reportPrivateUsage]
+        self._db = store.db
         self._company = store.company
         self._run_id = run_id
         self._now = now
@@ -277,33 +403,14 @@ class SqlTransaction:
     def upsert(self, table: str, rows: Sequence[Put]) -> int:
         if not rows:
             return 0
-        last = {put.doc_id: put for put in rows}
-        seq = self._tick(len(last))
-        heads = self._store.heads(table, list(last))
-        moving, staying = [], []
-        for put in last.values():
-            head = heads.get(put.doc_id)
-            moves = head is None or head.deleted or head.content_hash != put.content_hash
-            (moving if moves else staying).append(put)
-        stage = schema.stages[table]
-        if moving:
-            write = self._insert(stage)
-            fresh = {c.name: write.excluded[c.name] for c in stage.c if c.name not in ("company_id", "doc_id")}
-            statement = write.on_conflict_do_update(index_elements=["company_id", "doc_id"], set_=fresh)
-            values = [self._values(put, seq + i) for i, put in enumerate(moving, start=1)]
-            self._db.execute(statement, values)
-        if staying:
-            # R2: the content is what it was, so seq stays and nothing downstream wakes up.
-            changed = ("content_hash", "source_hash", "made_by", "payload", "vector", "run_id", "updated_at")
-            statement = (
-                sa.update(stage)
-                .where(stage.c.company_id == self._company, stage.c.doc_id == sa.bindparam("key"))
-                .values({name: sa.bindparam(f"new_{name}") for name in changed})
-            )
-            values = [self._values(put, 0) for put in staying]
-            self._db.execute(
-                statement, [{"key": v["doc_id"], **{f"new_{name}": v[name] for name in changed}} for v in values]
-            )
+        last = {check_id(put.doc_id): put for put in rows}
+        standing = self._store.standing(table, list(last))
+        # R2: where the content is what it was, seq stays and nothing downstream wakes up.
+        moving = [put for put in last.values() if standing.get(put.doc_id, _NOWHERE)[1:] != (put.content_hash, False)]
+        seq = self._tick(len(moving))
+        seqs = {doc_id: standing_seq for doc_id, (standing_seq, *_) in standing.items()}
+        seqs |= {put.doc_id: seq + i for i, put in enumerate(moving, start=1)}
+        self._store.write_rows(schema.stages[table], [self._values(put, seqs[put.doc_id]) for put in last.values()])
         return len(moving)
 
     def delete(self, table: str, doc_ids: Sequence[str]) -> int:
@@ -343,16 +450,18 @@ class SqlTransaction:
         self._replace(schema.states, {"name": name, "value": _json(value)})
 
     def fail(self, target: str, failures: Mapping[str, str], due: Mapping[str, str]) -> None:
-        for doc_id, reason in failures.items():
-            write = self._insert(schema.queue).values(
+        seq = self._tick(len(failures)) if failures else 0
+        for number, (doc_id, reason) in enumerate(failures.items(), start=1):
+            write = self._store.insert(schema.queue).values(
                 company_id=self._company,
                 target=target,
-                doc_id=doc_id,
-                reason=reason,
+                doc_id=check_id(doc_id),
+                reason=clean(reason)[0],
                 retries=0,
                 due=due[doc_id],
                 first_seen=self._now,
                 last_run=self._run_id,
+                id=seq + number,
             )
             again = {
                 "reason": write.excluded.reason,
@@ -369,14 +478,25 @@ class SqlTransaction:
     def forget_paid(self, doc_ids: Iterable[str]) -> None:
         self._delete_where(schema.paid, list(doc_ids), schema.paid.c.doc_id)
 
+    def forget(self, digests: Iterable[str], kind: str) -> None:
+        """Remember by its hash what must not come back."""
+        for digest in digests:
+            write = self._store.insert(schema.forgotten)
+            values = {"company_id": self._company, "digest": digest, "kind": kind, "at": self._now}
+            self._db.execute(write.values(values).on_conflict_do_nothing())
+
+    def vote(self, vote: Vote) -> None:
+        """Keep a person's feedback."""
+        values = {"company_id": self._company, "id": self._tick(1) + 1, **asdict(vote)}
+        self._db.execute(sa.insert(schema.votes), {name: clean(value)[0] for name, value in values.items()})
+
     def _delete_where(self, table: sa.Table, doc_ids: Sequence[str], column: Any, *conditions: Any) -> None:
-        for chunk in _chunks(doc_ids):
-            self._db.execute(
-                sa.delete(table).where(table.c.company_id == self._company, column.in_(chunk), *conditions)
-            )
+        for chunk in _chunks(_possible(doc_ids)):
+            among = self._store.among(column, chunk)
+            self._db.execute(sa.delete(table).where(table.c.company_id == self._company, among, *conditions))
 
     def _replace(self, table: sa.Table, values: dict[str, Any]) -> None:
-        write = self._insert(table).values(company_id=self._company, **values)
+        write = self._store.insert(table).values(company_id=self._company, **values)
         keys = [column.name for column in table.primary_key]
         fresh = {name: write.excluded[name] for name in values if name not in keys}
         self._db.execute(write.on_conflict_do_update(index_elements=keys, set_=fresh))
@@ -402,6 +522,8 @@ class SqlTransaction:
             "deleted": False,
             "run_id": self._run_id,
             "updated_at": self._now,
+            "id": seq,
+            "created_at": self._now,
         }
 
 

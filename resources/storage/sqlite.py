@@ -1,32 +1,37 @@
-"""The default backend: one SQLite file a company, which is a wall that needs no rule.
+"""The default backend: one SQLite file a company, which is a wall that needs no rule, and one for the registry.
 
-Belongs here: opening and creating the file, its settings, and what its damage looks like to a person.
-Does not belong here: queries (``sql``) or tables (``schema``).
+Belongs here: opening, creating and upgrading the files, their settings, their locks, and what their damage looks like
+to a person. Does not belong here: queries (``sql``) or tables (``schema``).
 """
 
 import errno
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock, Timeout
 from sqlalchemy import event
 from sqlalchemy.exc import DatabaseError
 
-from domain.company import CompanyId
+from domain.company import CompanyId, company_id
 from domain.errors import StorageError
 from resources.storage import schema
+from resources.storage.base import OpenStore, busy
 from resources.storage.sql import SqlCompanyStore
+from resources.storage.views import create_views
 
 _UNWRITABLE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EEXIST, errno.ENOTDIR,
     errno.EISDIR,
 }  # fmt: skip
+_FILE = "casebook.sqlite"
+_LOOK_SECONDS = 1.0
+"""How long a lock is waited for: longer than somebody takes who only looks whether it is free."""
 
 
 @contextmanager
@@ -102,22 +107,148 @@ def explained(path: Path) -> Iterator[None]:
         ) from error
 
 
+class FileStorage:
+    """Everything under one home (``resources.storage.base.Storage``)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def place(self) -> str:
+        return f"files in {self.root}"
+
+    @contextmanager
+    def registry(self, company: CompanyId | None = None) -> Iterator[sa.Connection]:
+        path = self.root / "registry.sqlite"
+        with opened(path, _build_registry) as db:
+            _upgrade(db, path, _REGISTRY_UPGRADES)
+            with db.begin():
+                yield db
+
+    def store(self, company: CompanyId) -> AbstractContextManager[SqlCompanyStore]:
+        return open_store(self.folder(company), company)
+
+    def folder(self, company: CompanyId) -> Path:
+        return self.root / "companies" / company_id(company)
+
+    @contextmanager
+    def lock(self, company: CompanyId, holder: str) -> Iterator[OpenStore]:
+        lock, note = self._lock(company)
+        with explained(note.parent):
+            try:
+                lock.acquire(_LOOK_SECONDS)
+            except Timeout:
+                raise busy(company, _holder(note)) from None
+        try:
+            note.write_text(holder)
+            yield partial(self.store, company)
+        finally:
+            note.unlink(missing_ok=True)
+            lock.release()
+
+    def is_free(self, company: CompanyId) -> bool:
+        lock, note = self._lock(company)
+        with explained(note.parent):
+            try:
+                lock.acquire(0)
+            except Timeout:
+                return False
+        lock.release()
+        return True
+
+    def erase(self, company: CompanyId) -> None:
+        with explained(self.folder(company)):
+            for name in ("-wal", "-shm", "", ".lock"):
+                (self.folder(company) / f"{_FILE}{name}").unlink(missing_ok=True)
+
+    def explained(self) -> AbstractContextManager[None]:
+        return explained(self.root)
+
+    def _lock(self, company: CompanyId) -> tuple[BaseFileLock, Path]:
+        """A company's lock and the note that says who holds it."""
+        folder = self.root / "locks"
+        with explained(folder):
+            folder.mkdir(exist_ok=True)
+        name = company_id(company)
+        return FileLock(folder / f"{name}.lock"), folder / f"{name}.holder"
+
+
+def _holder(note: Path) -> str:
+    try:
+        return note.read_text()
+    except FileNotFoundError:  # it is just taking the lock, or giving it back
+        return "another process"
+
+
 @contextmanager
 def open_store(folder: Path, company: CompanyId) -> Iterator[SqlCompanyStore]:
     """The store of one company in its own folder; made when it is missing. Raises ``StorageError``."""
-    path = folder / "casebook.sqlite"
+    path = folder / _FILE
     with opened(path, partial(_build, company=company)) as connection:
+        _upgrade(connection, path, _STORE_UPGRADES)
         _verify(connection, company, path)
         yield SqlCompanyStore(connection, company)
 
 
+# --- how a file is made, and how an old one becomes a new one ---------------------------------------------------------
+
+
 def _build(connection: sa.Connection, company: CompanyId) -> None:
-    schema.metadata.create_all(connection)
+    schema.store.create_all(connection)
+    for statement in create_views("sqlite").values():
+        connection.exec_driver_sql(statement)
     connection.execute(
         sa.insert(schema.clock),
         {"company_id": company, "seq": 0, "store_id": uuid4().hex, "schema_version": schema.SCHEMA_VERSION},
     )
     connection.exec_driver_sql(f"PRAGMA user_version={schema.SCHEMA_VERSION}")
+
+
+def _build_registry(connection: sa.Connection) -> None:
+    schema.registry.create_all(connection)
+    connection.exec_driver_sql(f"PRAGMA user_version={schema.SCHEMA_VERSION}")
+
+
+def _births(connection: sa.Connection) -> None:
+    """Version 2: rows know their number and their birth, and there are views."""
+    for table in schema.stages:
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN id BIGINT NOT NULL DEFAULT 0")
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN created_at TEXT NOT NULL DEFAULT ''")
+        connection.exec_driver_sql(f"UPDATE {table} SET id = seq, created_at = updated_at")  # noqa: S608 -- our names
+    connection.exec_driver_sql("ALTER TABLE queue ADD COLUMN id BIGINT NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("UPDATE queue SET id = rowid")
+    schema.store.create_all(connection)
+    for statement in create_views("sqlite").values():
+        connection.exec_driver_sql(statement)
+
+
+def _secrets_apart(connection: sa.Connection) -> None:
+    """Version 2: keys lie in a table of their own, and there is an audit log. (Version 1 had no number.)"""
+    schema.registry.create_all(connection)
+    connection.exec_driver_sql(
+        "INSERT INTO company_secrets SELECT company_id, 'helpdesk', secret FROM companies WHERE secret <> ''"
+    )
+    connection.exec_driver_sql("ALTER TABLE companies DROP COLUMN secret")
+
+
+_STORE_UPGRADES: dict[int, Callable[[sa.Connection], None]] = {1: _births}
+_REGISTRY_UPGRADES: dict[int, Callable[[sa.Connection], None]] = {0: _secrets_apart}
+
+
+def _upgrade(connection: sa.Connection, path: Path, steps: dict[int, Callable[[sa.Connection], None]]) -> None:
+    """Bring a file of an older version up to this one, whole or not at all."""
+    if _version(connection) not in steps:
+        return
+    with FileLock(f"{path}.lock"), connection.begin():
+        step = steps.get(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+        if step:  # else another process was faster
+            step(connection)
+            connection.exec_driver_sql(f"PRAGMA user_version={schema.SCHEMA_VERSION}")
+
+
+def _version(connection: sa.Connection) -> int:
+    with connection.begin():
+        return connection.exec_driver_sql("PRAGMA user_version").scalar_one()
 
 
 def _verify(connection: sa.Connection, company: CompanyId, path: Path) -> None:

@@ -1,12 +1,17 @@
-"""The company's store: rows, clock, queue and what is paid for; faults, kills, other connections, large and odd values."""
+"""The contract of a store, on every backend: rows, clock, queue and what is paid for; faults, kills, other connections,
+large and odd values.
 
+Belongs here: what files and Postgres must both do. Does not belong here: what only one of them can do (``test_sqlite``,
+``test_postgres``), or the wall between companies (``test_wall``).
+"""
+
+import json
 import random
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,9 +19,13 @@ import pytest
 import sqlalchemy as sa
 
 from domain.company import company_id
+from domain.errors import InputError
+from domain.feedback import Vote
 from domain.stage import TABLES, Cursor, Made, Put, QueueEntry
+from resources.settings import Settings
+from resources.storage import schema
+from resources.storage.base import open_storage
 from resources.storage.sql import SqlCompanyStore, SqlTransaction
-from resources.storage.sqlite import open_store
 from tests.processes import Child
 
 ACME = company_id("acme")
@@ -38,9 +47,15 @@ ODD_IDS = [
 ]
 
 
+@contextmanager
+def open_store(settings: Settings) -> Iterator[SqlCompanyStore]:
+    with open_storage(settings).store(ACME) as opened:
+        yield opened
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlCompanyStore]:
-    with open_store(tmp_path / "acme", ACME) as opened:
+def store(backend: Settings) -> Iterator[SqlCompanyStore]:
+    with open_store(backend) as opened:
         yield opened
 
 
@@ -162,7 +177,7 @@ def test_a_scan_is_the_live_rows_in_order_as_arrow(store: SqlCompanyStore) -> No
     assert [batch.num_rows for batch in batches] == [10, 10, 3]
     table = pa.Table.from_batches(batches, store.scan_schema)
     assert table["doc_id"].to_pylist() == [f"{i:02}" for i in range(24) if i != 7]
-    assert table["payload"][3].as_py() == '{"text":"텍스트 3"}'
+    assert json.loads(table["payload"][3].as_py()) == {"text": "텍스트 3"}
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -235,10 +250,9 @@ def test_a_paid_result_is_kept_once_and_forgotten_by_document(store: SqlCompanyS
 
 def everything(store: SqlCompanyStore) -> list[Any]:
     """All that the database holds, the clock included."""
-    names = store._db.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
-    rows = [[tuple(row) for row in store._db.exec_driver_sql(f"SELECT * FROM {name}")] for name in sorted(names)]
-    store._db.rollback()
-    return rows
+    with store.db.begin():
+        store.enter()
+        return [sorted(map(repr, store.db.execute(sa.select(table)))) for table in schema.store.sorted_tables]
 
 
 def some_of_all(transaction: SqlTransaction) -> None:
@@ -266,13 +280,13 @@ def test_a_write_that_raises_leaves_nothing_behind(store: SqlCompanyStore) -> No
     with store.begin("run", NOW) as transaction:
         some_of_all(transaction)
     assert everything(store) != before
-    assert seqs(store)["4"] == 5  # no number was lost to the write that failed
+    assert seqs(store)["4"] == 6  # no number was lost to the write that failed; one went to the queue
 
 
 def test_a_row_that_cannot_be_written_undoes_the_write(store: SqlCompanyStore) -> None:
     before = everything(store)
-    for bad in (put("2", "\ud800"), put("2", object())):
-        with pytest.raises(TypeError), store.begin("run", NOW) as transaction:
+    for bad in (put("2", object()), put("", "no id"), put("a\x00b"), put("\ud800"), put("long" * 300)):
+        with pytest.raises((TypeError, InputError)), store.begin("run", NOW) as transaction:
             transaction.upsert(RAW, [put("1")])
             transaction.upsert(RAW, [bad])
     assert everything(store) == before
@@ -281,9 +295,11 @@ def test_a_row_that_cannot_be_written_undoes_the_write(store: SqlCompanyStore) -
 # --- other connections ------------------------------------------------------------------------------------------------
 
 
-def test_a_reader_goes_on_during_a_write_and_sees_it_whole_at_its_end(store: SqlCompanyStore, tmp_path: Path) -> None:
+def test_a_reader_goes_on_during_a_write_and_sees_it_whole_at_its_end(
+    store: SqlCompanyStore, backend: Settings
+) -> None:
     write(store, put("1"))
-    with open_store(tmp_path / "acme", ACME) as reader:
+    with open_store(backend) as reader:
         with store.begin("run", NOW) as transaction:
             transaction.upsert(RAW, [put("1", "b"), put("2")])
             transaction.save_state("walk", 2)
@@ -301,11 +317,11 @@ def test_a_reader_goes_on_during_a_write_and_sees_it_whole_at_its_end(store: Sql
         )
 
 
-def test_a_reader_loses_nothing_of_two_writers(tmp_path: Path) -> None:
+def test_a_reader_loses_nothing_of_two_writers(backend: Settings) -> None:
     """R1: numbers become visible in their order, so the highest one seen is a safe mark."""
-    folder, writers, rounds = tmp_path / "acme", 2, 40
-    with open_store(folder, ACME) as reader:
-        threads = [threading.Thread(target=write_many, args=(folder, name, rounds)) for name in range(writers)]
+    writers, rounds = 2, 40
+    with open_store(backend) as reader:
+        threads = [threading.Thread(target=write_many, args=(backend, name, rounds)) for name in range(writers)]
         for thread in threads:
             thread.start()
         seen: list[tuple[int, str]] = []
@@ -321,9 +337,9 @@ def test_a_reader_loses_nothing_of_two_writers(tmp_path: Path) -> None:
     }
 
 
-def write_many(folder: Path, name: int, rounds: int) -> None:
+def write_many(backend: Settings, name: int, rounds: int) -> None:
     rng = random.Random(name)
-    with open_store(folder, ACME) as store:
+    with open_store(backend) as store:
         for number in range(rounds):
             with store.begin("run", NOW) as transaction:
                 for part in range(3):
@@ -335,26 +351,22 @@ def write_many(folder: Path, name: int, rounds: int) -> None:
 # --- kill -9 ----------------------------------------------------------------------------------------------------------
 
 
-def test_kill_9_in_the_middle_of_commits_leaves_whole_ones_only(tmp_path: Path) -> None:
-    folder = tmp_path / "acme"
+def test_kill_9_in_the_middle_of_commits_leaves_whole_ones_only(backend: Settings) -> None:
     rng = random.Random(1)
     numbers: list[int] = []
     for _ in range(12):
-        with Child(commit_for_ever, folder) as child:
+        with Child(commit_for_ever, backend) as child:
             child.hear()
             time.sleep(rng.random() * 0.03)
             child.kill()
             assert child.was_killed
-        with open_store(folder, ACME) as store:
+        with open_store(backend) as store:
             numbers.append(whole_commits(store))
-        with sqlite3.connect(folder / "casebook.sqlite") as plain:
-            assert plain.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        plain.close()
     assert numbers == sorted(set(numbers))
 
 
-def commit_for_ever(say: Callable[[str], None], folder: Path) -> None:
-    with open_store(folder, ACME) as store:
+def commit_for_ever(say: Callable[[str], None], backend: Settings) -> None:
+    with open_store(backend) as store:
         first = number = store.state("number") or 0
         while True:
             number += 1
@@ -427,3 +439,91 @@ def test_ten_thousand_rows_at_once(store: SqlCompanyStore) -> None:
         transaction.forget_paid(many)
     assert (store.count(RAW), store.paid("m1", ids)) == (0, {})
     assert len(set(seqs(store).values())) == 10_000
+
+
+def test_what_no_database_takes_is_replaced_and_asking_for_it_finds_nothing(store: SqlCompanyStore) -> None:
+    texts = {"1": "a\x00b", "2": "c\ud800d", "3": ["🙂", "a\\u0000 that is only text"]}
+    write(store, *(put(doc_id, text, content_hash=doc_id) for doc_id, text in texts.items()))
+    texts = {doc_id: row.payload["text"] for doc_id, row in store.get(RAW, ["1", "2", "3"]).items()}
+    assert texts == {"1": "a\ufffdb", "2": "c\ufffdd", "3": ["🙂", "a\\u0000 that is only text"]}
+    with store.begin("run", NOW) as transaction:
+        transaction.fail(RAW, {"1": "bad \x00 \ud800"}, {"1": NOW})
+        transaction.settle(RAW, ["\x00"])
+        assert transaction.delete(RAW, ["\x00", "\ud800"]) == 0
+    assert [entry.reason for entry in store.queue()] == ["bad \ufffd \ufffd"]
+    assert store.get(RAW, ["\x00", "\ud800"]) == store.heads(RAW, ["\x00"]) == store.queued(RAW, ["\ud800"]) == {}
+
+
+def test_json_comes_back_as_it_went(store: SqlCompanyStore) -> None:
+    values = [1, -0.5, 1e300, 10**18, True, None, "", [], {}, [[]], {"": {"": [None]}}, "\\", "\u2028", "1", "null"]
+    for value in values:
+        with store.begin("run", NOW) as transaction:
+            transaction.save_state("v", value)
+            transaction.upsert(RAW, [put("1", value)])
+        store.keep_paid("json", [(repr(value), "1", Made(value))], "run", NOW)
+        assert store.state("v") == value
+        assert store.get(RAW, ["1"])["1"].payload == {"text": value}
+        assert store.paid("json", [repr(value)])[repr(value)].payload == value
+
+
+# --- what people see of it --------------------------------------------------------------------------------------------
+
+
+def test_votes_are_kept_in_their_order(store: SqlCompanyStore) -> None:
+    votes = [
+        Vote("r1", "thumbs_up", NOW),
+        Vote("r1", "thumbs_down", LATER, doc_id="7", user_id="김", feedback_score=-1, feedback_text="아니요 🙂"),
+    ]
+    for vote in votes:
+        with store.begin("run", NOW) as transaction:
+            transaction.vote(vote)
+    assert store.votes() == votes
+
+
+def test_what_is_forgotten_is_remembered_by_its_hash(store: SqlCompanyStore) -> None:
+    with store.begin("run", NOW) as transaction:
+        transaction.forget(["h1", "h2"], "document")
+        transaction.forget(["h2"], "document")
+    assert store.forgotten(["h1", "h2", "h3"]) == {"h1", "h2"}
+
+
+def test_tickets_are_shown_with_what_became_of_them(store: SqlCompanyStore) -> None:
+    """The specification's view: pending, skipped, processed, failed."""
+    raw = [put(doc_id, made_by="freshdesk-1 x") for doc_id in ("new", "open", "solved", "broken")]
+    write(store, *raw)
+    assert store.ticket_statuses() == {"pending": 4}
+    write(store, *(put(doc_id) for doc_id in ("open", "solved", "broken")), table=MERGED)
+    with store.begin("run", LATER) as transaction:
+        transaction.upsert("ticket_summaries", [put("solved")])
+        transaction.upsert("ticket_collection", [put("solved")])
+        transaction.save_cursor(Cursor("ticket_summaries", MERGED, "rule", store.top(MERGED), ()))
+        transaction.fail("ticket_summaries", {"broken": "too long"}, {"broken": LATER})
+    assert store.ticket_statuses() == {"pending": 1, "skipped": 1, "processed": 1, "failed": 1}
+    found = {ticket.ticket_id: ticket for ticket in store.tickets()}
+    assert {doc_id: ticket.status for doc_id, ticket in found.items()} == {
+        "new": "pending",
+        "open": "skipped",
+        "solved": "processed",
+        "broken": "failed",
+    }
+    assert {ticket.platform for ticket in found.values()} == {"freshdesk"}
+    assert [ticket.ticket_id for ticket in store.tickets(status="failed")] == ["broken"]
+    assert store.tickets(since="2026-01-02") == store.tickets(until="2025-12-31") == []
+    assert len(store.tickets(since="2026-01-01", until="2026-01-01", limit=3)) == 3
+    with store.begin("run", LATER) as transaction:  # not read yet by the summaries
+        transaction.save_cursor(
+            Cursor("ticket_summaries", MERGED, "rule", store.top(MERGED), ((1, store.top(MERGED)),))
+        )
+    assert store.tickets(status="pending", limit=9)[0].ticket_id in ("new", "open")
+    assert store.ticket_statuses() == {"pending": 2, "processed": 1, "failed": 1}
+
+
+def test_a_row_keeps_its_number_and_its_birth(store: SqlCompanyStore) -> None:
+    write(store, put("1"), *(put(f"x{i}") for i in range(30)))
+    born = {ticket.ticket_id: (ticket.id, ticket.created_at) for ticket in store.tickets()}
+    assert len({number for number, _ in born.values()}) == 31
+    with store.begin("later", LATER) as transaction:
+        transaction.upsert(RAW, [put("1", "changed"), *(put(f"x{i}", i) for i in range(30))])
+    write(store, gone=["x3"])
+    write(store, put("x3", "back"))
+    assert {ticket.ticket_id: (ticket.id, ticket.created_at) for ticket in store.tickets()} == born

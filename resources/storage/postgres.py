@@ -1,0 +1,313 @@
+"""The production backend: all companies in one Postgres database, each behind row-level security.
+
+Belongs here: connections, the wall, the lock, bulk writes by COPY, and what the server's errors mean to a person.
+Does not belong here: queries (``sql``), tables (``schema``), or changing the database's structure (``upgrade``).
+
+The wall: every transaction begins by naming its company (``set_config(…, true)``, which ends with the transaction, so
+a pooled connection carries nothing on), the policies compare each row with it, and the application's role neither owns
+a table nor may bypass them.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import psycopg
+import sqlalchemy as sa
+from psycopg import errors as pg
+from sqlalchemy import event
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from domain.company import CompanyId, company_id
+from domain.errors import InputError, StorageError, StorageUnavailable
+from resources.storage import schema
+from resources.storage.base import OpenStore, busy
+from resources.storage.sql import SqlCompanyStore
+
+_LOOK_SECONDS, _LOOK_STEP = 1.0, 0.05
+_CONNECT_SECONDS = 10
+_COPY_FROM = 20
+"""Fewer rows than these go faster in plain statements."""
+_ALIVE = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""A server that vanished is noticed in a minute, not in the two hours of the operating system."""
+_SERVER = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+"""And so is a client, whose locks would stay else."""
+_COMPANY = sa.text("SELECT set_config('app.current_company_id', :company, true)")
+_NAME = sa.text("SELECT set_config('application_name', :name, false)")
+_LONGEST_NAME = 63
+VERSION_TABLE = "casebook_version"
+"""Where the number of the last migration stands; not Alembic's own name, which Dagster uses in the same database."""
+HEAD = "0001"
+"""The migration this Casebook is written for."""
+
+
+def database_url(address: str, variable: str) -> URL:
+    """An address as SQLAlchemy takes it. Raises ``InputError`` that names the variable, never the password."""
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or url.drivername not in ("postgresql", "postgresql+psycopg"):
+        raise InputError(
+            f"{variable} is no address of a storage.",
+            "It is neither 'file' nor the address of a Postgres database.",
+            "Say file, or postgresql://USER:PASSWORD@HOST/DATABASE.",
+        )
+    return url.set(drivername="postgresql+psycopg")
+
+
+def engine_for(url: URL, **options: Any) -> sa.Engine:
+    """An engine whose connections notice a lost peer, quote no row in an error, and leave JSON alone."""
+    query = dict(url.query)
+    given = query.pop("options", "")
+    arguments = {"connect_timeout": _CONNECT_SECONDS, **_ALIVE, "options": f"{_SERVER} {given}".strip()}
+    return sa.create_engine(
+        url.set(query=query), connect_args=arguments, hide_parameters=True, json_deserializer=orjson.loads, **options
+    )
+
+
+class PostgresStorage:
+    """All companies in one database (``resources.storage.base.Storage``)."""
+
+    def __init__(self, url: URL) -> None:
+        self.place = f"Postgres at {shown(url)}"
+        self._engine = engine_for(url, pool_pre_ping=True)
+        self._checked = False
+
+        @event.listens_for(self._engine, "reset")
+        def _reset(connection: psycopg.Connection[Any], _record: Any, state: Any) -> None:
+            if not state.terminate_only:  # whatever a user of the connection has set by hand ends here
+                connection.rollback()
+                connection.execute("RESET ALL")
+                connection.commit()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def registry(self, company: CompanyId | None = None) -> Iterator[sa.Connection]:
+        with self._connected() as db, db.begin():
+            if company is not None:
+                db.execute(_COMPANY, {"company": company_id(company)})
+            yield db
+
+    @contextmanager
+    def store(self, company: CompanyId) -> Iterator[SqlCompanyStore]:
+        with self._connected() as db:
+            yield _opened(db, company_id(company))
+
+    @contextmanager
+    def lock(self, company: CompanyId, holder: str) -> Iterator[OpenStore]:
+        """The lock lives in the connection that writes under it: who loses the one cannot write by the other."""
+        with self._connected() as db:
+            db.detach()  # closed at the end, not given back: nothing of the lock may stay behind
+            with db.begin():  # whoever finds the lock taken reads this
+                db.execute(_NAME, {"name": f"casebook: {holder}"[:_LONGEST_NAME]})
+            key = _lock_key(company_id(company))
+            if not _take(db, key):
+                raise busy(company, _holder(db, key))
+
+            @contextmanager
+            def open_store() -> Iterator[SqlCompanyStore]:
+                with self.explained():
+                    yield _opened(db, company)
+
+            yield open_store
+
+    def is_free(self, company: CompanyId) -> bool:
+        with self._connected() as db, db.begin():
+            return not _holders(db, _lock_key(company_id(company)))
+
+    def erase(self, company: CompanyId) -> None:
+        with self.registry(company) as db:
+            for table in schema.store.sorted_tables:
+                db.execute(sa.delete(table).where(table.c.company_id == company))
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, psycopg.Error) as error:
+            # What the server says of a row may quote it: only its first line is told, and nothing is chained.
+            raise told(error, self.place) from None
+
+    @contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
+        with self.explained(), self._engine.connect() as db:
+            if not self._checked:
+                _check(db, self.place)
+                self._checked = True
+            yield db
+
+
+class PostgresCompanyStore(SqlCompanyStore):
+    """One company's rows, behind the wall."""
+
+    def enter(self) -> None:
+        self.db.execute(_COMPANY, {"company": self.company})
+
+    def among(self, column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
+        return column == sa.func.any(sa.bindparam(None, list(values), type_=ARRAY(sa.Text)))
+
+    def write_rows(self, stage: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+        if len(rows) < _COPY_FROM:
+            super().write_rows(stage, rows)
+            return
+        # COPY knows no policies, so it fills a table of this session's own, which an INSERT takes through the wall.
+        columns = [column.name for column in stage.c]
+        self.db.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE {stage.name}) ON COMMIT DELETE ROWS")
+        with (
+            self._cursor() as cursor,
+            cursor.copy(f"COPY pg_temp.incoming ({', '.join(columns)}) FROM STDIN".encode()) as copy,
+        ):
+            for row in rows:
+                copy.write_row([row[name] for name in columns])
+        incoming = sa.table("incoming", *(sa.column(name) for name in columns), schema="pg_temp")
+        self.db.execute(self.upsert_from(stage, insert(stage).from_select(columns, sa.select(*incoming.c))))
+        self.db.execute(sa.delete(incoming))
+
+    def _cursor(self) -> psycopg.Cursor[Any]:
+        connection: Any = self.db.connection.driver_connection
+        return connection.cursor()
+
+
+def _opened(db: sa.Connection, company: CompanyId) -> PostgresCompanyStore:
+    """The company's store on a connection; its clock is set going when it is new."""
+    store = PostgresCompanyStore(db, company)
+    clock = schema.clock
+    with db.begin():
+        store.enter()
+        if not db.execute(sa.select(clock.c.seq).where(clock.c.company_id == company)).first():
+            row = {"company_id": company, "seq": 0, "store_id": uuid4().hex, "schema_version": int(HEAD)}
+            db.execute(insert(clock).on_conflict_do_nothing(), row)
+    return store
+
+
+# --- the lock ---------------------------------------------------------------------------------------------------------
+
+
+def _lock_key(company: CompanyId) -> int:
+    """An advisory lock's number: 64 bits of a hash, so that no table of numbers is needed."""
+    digest = hashlib.blake2b(f"casebook company {company}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def _take(db: sa.Connection, key: int) -> bool:
+    deadline = time.monotonic() + _LOOK_SECONDS
+    while True:
+        with db.begin():  # the lock outlives the transaction
+            if db.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar_one():
+                return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_STEP)
+
+
+def _holders(db: sa.Connection, key: int) -> list[str]:
+    """What the sessions call themselves that hold a lock; another role's name is hidden."""
+    query = sa.text(
+        "SELECT coalesce(a.application_name, '') FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid) "
+        "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
+        "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+        "AND (l.classid::bigint << 32 | l.objid::bigint) = :key"
+    )
+    return [name for (name,) in db.execute(query, {"key": key})]
+
+
+def _holder(db: sa.Connection, key: int) -> str:
+    with db.begin():
+        names = _holders(db, key)
+    return names[0].removeprefix("casebook: ") if names and names[0] else "another process"
+
+
+# --- what the server says, in words for a person ----------------------------------------------------------------------
+
+
+def shown(url: URL) -> str:
+    """An address without its password."""
+    return f"{url.host or url.query.get('host') or 'the local socket'}:{url.port or 5432}/{url.database or ''}"
+
+
+def told(error: Exception, place: str) -> StorageError:
+    """A server's error as ours. The detail is the server's first line, which names no value of a row."""
+    cause = getattr(error, "orig", None) or error
+    primary = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
+    said = (primary or str(cause).splitlines()[0]).strip().rstrip(".")
+    for kinds, title, remedy in _TOLD:
+        if isinstance(cause, kinds):
+            return StorageError(title, f"{place}: {said}.", remedy)
+    if primary is None and isinstance(cause, psycopg.OperationalError):
+        return _connection_told(said, place)
+    if isinstance(cause, psycopg.OperationalError):
+        return StorageUnavailable("the database stopped answering.", f"{place}: {said}.", _AGAIN)
+    return StorageError("the database refuses.", f"{place}: {said}.", "This is a fault of Casebook: please report it.")
+
+
+_AGAIN = "When it is back, run the command again: it goes on where it stopped."
+_UPGRADE = "Run 'casebook storage upgrade' with the owner's address in CASEBOOK_STORAGE_ADMIN."
+_TOLD: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
+    (
+        (pg.InvalidPassword, pg.InvalidAuthorizationSpecification),
+        "the database does not let us in.",
+        "Check user and password in CASEBOOK_STORAGE.",
+    ),
+    ((pg.InvalidCatalogName,), "there is no such database.", "Check its name in CASEBOOK_STORAGE."),
+    ((pg.InsufficientPrivilege,), "the database's role lacks a right.", _UPGRADE),
+    ((pg.UndefinedTable, pg.UndefinedColumn), "the database has not the tables of this Casebook.", _UPGRADE),
+    ((pg.DiskFull, pg.OutOfMemory), "the database has no room left.", f"Give it room. {_AGAIN}"),
+    ((pg.ReadOnlySqlTransaction,), "the database takes no writes.", f"It may be a standby. {_AGAIN}"),
+)
+
+
+def _connection_told(said: str, place: str) -> StorageError:
+    """Errors of connecting, which carry no code: the client library only has words for them."""
+    lower = said.lower()
+    if "password" in lower or "no pg_hba.conf entry" in lower or ("role" in lower and "does not exist" in lower):
+        return StorageError(
+            "the database does not let us in.", f"{place}: {said}.", "Check user and password in CASEBOOK_STORAGE."
+        )
+    if "database" in lower and "does not exist" in lower:
+        return StorageError("there is no such database.", f"{place}: {said}.", "Check its name in CASEBOOK_STORAGE.")
+    if "certificate" in lower or ("ssl" in lower and "server" not in lower):
+        return StorageError("the database's certificate is not trusted.", f"{place}: {said}.", "Check sslrootcert.")
+    return StorageUnavailable(
+        "the database cannot be reached.", f"{place}: {said}.", f"Check CASEBOOK_STORAGE and the server. {_AGAIN}"
+    )
+
+
+def _check(db: sa.Connection, place: str) -> None:
+    """Refuse a database of another version, and a role that the wall does not hold. Raises ``StorageError``."""
+    with db.begin():
+        if not db.execute(sa.text("SELECT to_regclass(:name)"), {"name": VERSION_TABLE}).scalar_one():
+            raise StorageError("the database is empty.", f"{place} has no tables of Casebook.", _UPGRADE)
+        version = db.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none() or ""  # noqa: S608
+        if version < HEAD:
+            raise StorageError("the database is older than this Casebook.", f"{place} is at {version!r}.", _UPGRADE)
+        if version > HEAD:
+            raise StorageError("the database is newer than this Casebook.", f"{place} is at {version!r}.", "Update it.")
+        role, unwalled = db.execute(_ROLE).one()
+    if unwalled:
+        raise StorageError(
+            "the database's role could pass the walls between companies.",
+            f"{place}: {role!r} {unwalled}.",
+            "Put a role into CASEBOOK_STORAGE that is a member of app_user and owns nothing; see docs/postgres.md.",
+        )
+
+
+_ROLE = sa.text("""
+    SELECT current_user,
+           CASE WHEN r.rolsuper THEN 'is a superuser'
+                WHEN r.rolbypassrls THEN 'has BYPASSRLS'
+                WHEN pg_has_role(current_user, c.relowner, 'MEMBER') THEN 'owns the tables'
+                WHEN NOT pg_has_role(current_user, 'app_user', 'USAGE') THEN 'is not a member of app_user'
+           END
+    FROM pg_roles r, pg_class c
+    WHERE r.rolname = current_user AND c.oid = to_regclass('clock')
+""")
