@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from resources.settings import Settings
 from sandbox.serve import Sandbox
 from tests.homes import Home, done
-from tests.postgres_server import PostgresServer
+from tests.postgres_server import PostgresServer, upgraded
 
 TICKETS = 120
 """How many tickets the made-up company has; five in eight of them are resolved."""
@@ -36,6 +37,19 @@ def postgres_server() -> Iterator[PostgresServer]:
     """One Postgres for all tests; each makes its own database in it."""
     with PostgresServer() as server:
         yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Settings]:
+    """The settings of an empty database with all tables."""
+    with upgraded(postgres_server, tmp_path / "home") as settings:
+        yield settings
+
+
+@pytest.fixture(params=["file", "postgres"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """The settings of an empty storage, once for each backend."""
+    return Settings(home=tmp_path / "home") if request.param == "file" else request.getfixturevalue("postgres")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import sqlalchemy as sa
 from domain.company import company_id
 from domain.derive import due_again
 from domain.stage import Cursor
+from resources.settings import Settings
+from resources.storage.base import open_storage
 from resources.storage.sql import SqlCompanyStore
 from resources.storage.sqlite import open_store
 from tests.domain.nights import LATER, NOW, TABLES, Paid, Rules, change, dump, stages, sync, write_source
@@ -46,11 +49,20 @@ def seqs(store: SqlCompanyStore) -> dict[str, int]:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_random_nights_end_in_the_state_of_a_run_from_scratch(tmp_path: Path, seed: int) -> None:
+    random_nights(open_store(tmp_path / "nights", ACME), tmp_path, seed)
+
+
+@pytest.mark.parametrize("seed", range(100, 115))
+def test_random_nights_on_postgres_end_in_the_same_state(postgres: Settings, tmp_path: Path, seed: int) -> None:
+    random_nights(open_storage(postgres).store(ACME), tmp_path, seed)
+
+
+def random_nights(opened: AbstractContextManager[SqlCompanyStore], tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     source: dict[str, dict[str, str]] = {}
     rules, paid = Rules(), Paid()
     deletions: Counter[str] = Counter()
-    with open_store(tmp_path / "nights", ACME) as store:
+    with opened as store:
         bomb = Bomb(store)
         for _ in range(rng.randrange(4, 13)):
             for _ in range(rng.randrange(12)):
@@ -105,7 +117,7 @@ class Bomb:
         self.left = 0
         self.deaths = 0
         self.writes = 0
-        sa.event.listen(store._db.engine, "before_cursor_execute", self._hit)
+        sa.event.listen(store.db, "before_cursor_execute", self._hit)
 
     def arm(self, statements: int) -> None:
         self.left = statements
