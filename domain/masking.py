@@ -37,16 +37,18 @@ _NAMES: dict[str, Kind] = {
     "시크릿": "SECRET",
 }
 _NAME = "|".join(sorted(_NAMES, key=len, reverse=True))
-_NUMBER = r"0{0,3}([1-9][0-9]{0,5})(?![0-9])"
-_OPEN, _CLOSE = r"\\?[\[【<{「(]", r"\\?[\]】>}」)]"
-#: A placeholder as services give it back: in brackets with any joint, or with one bracket or none and its underscore.
+_NUMBER = r"0{0,3}([1-9][0-9]{0,5})"
+_BODY = rf"({_NAME})[ \\_-]{{0,3}}{_NUMBER}"
+#: A placeholder as services give it back. Only its own brackets are taken away with it, others are the sentence's.
 _PLACEHOLDER = re.compile(
-    rf"(?:{_OPEN}){{1,2}} ?({_NAME})[ \\_-]{{0,3}}{_NUMBER} ?(?:{_CLOSE}){{1,2}}"
-    rf"|(?:{_OPEN} ?|(?<![A-Za-z0-9_]))({_NAME}) ?\\?_ ?{_NUMBER}(?: ?{_CLOSE})?",
+    rf"\[ ?{_BODY} ?\]|\\\[ ?{_BODY} ?\\\]|【 ?{_BODY} ?】"
+    rf"|(?<=[({{<「]){_BODY}(?=[)}}>」])"
+    rf"|(?:\[ ?|(?<![A-Za-z0-9_]))({_NAME}) ?\\?_ ?{_NUMBER}(?![A-Za-z0-9_@])(?: ?\])?"
+    r"|［[^［］\n]{1,20}］",
     re.IGNORECASE,
 )
 #: What could become a placeholder in a service's hands: its number is never given out.
-_RESERVED = re.compile(rf"({_NAME})[\W_]{{0,8}}{_NUMBER}", re.IGNORECASE)
+_RESERVED = re.compile(rf"({_NAME})[\W_]{{0,8}}{_NUMBER}(?![0-9])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,28 +124,13 @@ def unmask(answer: Json, originals: Mapping[str, str]) -> Json:
     """
 
     def back(match: re.Match[str]) -> str:
-        name, number = (match[1], match[2]) if match[1] else (match[3], match[4])
+        seen = _PLACEHOLDER.fullmatch(plain(match[0])) if match[0][0] == "［" else match
+        if seen is None or seen.lastindex is None:
+            return match[0]
+        name, number = seen[seen.lastindex - 1], seen[seen.lastindex]
         return originals.get(f"[{_NAMES[name.upper()]}_{int(number)}]", match[0])
 
-    def each(text: str, _: str) -> str:
-        if not originals:
-            return text
-        return _PLACEHOLDER.sub(back, text if text.isascii() else _ascii_placeholders(text))
-
-    return _each(answer, each)
-
-
-_WIDE = re.compile(r"［[^［］\n]{1,20}］")
-
-
-def _ascii_placeholders(text: str) -> str:
-    """Full-width brackets and what is in them as ASCII, where that makes a placeholder."""
-
-    def narrow(match: re.Match[str]) -> str:
-        seen = plain(match[0])
-        return seen if _PLACEHOLDER.fullmatch(seen) else match[0]
-
-    return _WIDE.sub(narrow, text) if "［" in text else text
+    return _each(answer, lambda text, _: _PLACEHOLDER.sub(back, text)) if originals else answer
 
 
 def _reserve(text: str, reserved: set[tuple[Kind, int]]) -> str:

@@ -100,7 +100,7 @@ _DOT = r"(?:\.| ?[\[(] ?(?:dot|DOT|점) ?[\])] ?)"
 # A label is all ASCII or all Hangul: in `naver.com입니다` the name ends with the letters. No end but one that is sure.
 _DOMAIN = re.compile(
     rf"(?:(?:[A-Za-z0-9][A-Za-z0-9-]{{0,62}}|[가-힣]{{1,30}}){_DOT})+(?:xn--[A-Za-z0-9-]{{2,59}}|[A-Za-z]{{2,24}}|한국)"
-    r"(?![A-Za-z0-9-]*[A-Za-z0-9])"
+    r"(?![A-Za-z]|-[A-Za-z0-9])"
 )
 _LOCAL = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+-'" + "".join(map(chr, range(0xC0, 0x250)))
 _FILES = frozenset(("png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js"))  # icon@2x.png
@@ -240,26 +240,29 @@ def _numbers(text: str, taken: list[Found]) -> list[Found]:
             at += 1
         if start < free_from or end - start > 19 + 11 or (at < len(taken) and taken[at].start < end):
             continue
-        datum = _number_at(text, start, end)
+        after_datum = bool(at and taken[at - 1].end == start) or bool(found and free_from == start)
+        datum = _number_at(text, start, end, after_datum)
         if datum:
             found.append(datum)
             free_from = datum.end
     return found
 
 
-def _number_at(text: str, start: int, end: int) -> Found | None:
-    """What begins with the digits ``text[start:end]``. How many they are tells what they may begin."""
+def _number_at(text: str, start: int, end: int, after_datum: bool) -> Found | None:
+    """What begins with the digits ``text[start:end]``. How many they are tells what they may begin. Right after another
+    datum they continue nothing: columns that lost the space between them."""
     digits = end - start
-    if digits >= 2 and text[start - 2 : start].isalpha():
+    if digits >= 2 and _COUNTRY.fullmatch(text, max(0, start - 2), start):
         return _iban(text, start - 2)
     if digits < 3 and not _BEGINS_PHONE.match(text, start - 1 if start else 0):
         return None
-    if not _NUMBER.match(text, start) or _continues_something(text, start):
+    if not _NUMBER.match(text, start) or (not after_datum and _continues_something(text, start)):
         return None
     card = _card(text, start) if digits == 4 or digits >= 14 else None
     return card or (_resident(text, start) if digits in (6, 13) else None) or _phone(text, start, digits)
 
 
+_COUNTRY = re.compile(r"[A-Za-z]{2}")
 _BEGINS_PHONE = re.compile(r"\+|.?(?:0\d|82|1(?!\d))", re.DOTALL)
 _APART = ("", " ", "\n", "'", '"', "=", ">")
 _BEFORE = re.compile(r"(?:[A-Za-z0-9_]|[A-Za-z0-9]-|\d[.,:]|[A-Za-z0-9]/|[A-Za-z0-9]-\(?\+?|\d\+|#)\Z", re.ASCII)
@@ -290,8 +293,9 @@ _OTHER_NAMES = (
     r"|dhl|usps|id|epoch|timestamp)(?![a-z])"
 )
 _PHONE_NAMES = (
-    r"전화|연락|휴대|핸드폰|폰|문자|팩스|대표번호|대표 번호|고객센터|콜센터|통화|인증|내 번호|제 번호|수신|h\.?p|"
-    r"(?<![a-z])(?:tel|telephone|phone|call|mobile|cell|text|sms|fax|dial|whatsapp|contact|reach|ring|t|m|line)(?![a-z])"
+    r"전화|연락|휴대|핸드폰|폰|문자|팩스|대표번호|대표 번호|고객센터|콜센터|통화|인증|내 번호|제 번호|본인 번호|수신|h\.?p|"
+    r"(?<![a-z])(?:tel|telno|telephone|phone|(?:my|his|her|our|this) number|call|calling|mobile"
+    r"|cell|text|sms|fax|dial|whatsapp|contact|reach|ring|t|m|line)(?![a-z])"
 )
 _NAMES = re.compile(f"(?P<phone>{_PHONE_NAMES})|(?P<other>{_OTHER_NAMES})")
 _FILLED = re.compile(
@@ -441,7 +445,7 @@ _LAST_GROUP = re.compile(r"[ ().\-/]*\d+\Z")
 _IN_GROUPS = re.compile(r"\d \Z")
 _DATE = re.compile(r"\d{2}([./-])\d{2}\1\d{4}")
 #: Only under the name of a telephone: an order has as many digits.
-_BARE = re.compile(r"1?[2-9]\d{2}[2-9]\d{6}|0\d{8,10}|82(?:10|2)\d{7,8}|1[568]\d{2} ?\d{4}")
+_BARE = re.compile(r"\d{9,12}|1[568]\d{2} ?\d{4}")
 #: Whose national forms are known where no country stands before the number. All of them begin with a 0 there.
 _REGIONS = ("GB", "FR", "DE", "AU", "JP")
 _LONGEST_COUNTRY_CODE = 3
