@@ -11,10 +11,16 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -38,14 +44,21 @@ def free_port() -> int:
 class RedisServer:
     """One server on loopback, with a password, that stores nothing. Killed at the end of the ``with`` block.
 
-    ``lines`` are added to its configuration; ``scheme`` is ``rediss`` where they turn on TLS, on ``port``.
+    ``lines`` are added to its configuration; with ``tls``, the folder of ``make_authority``, it speaks TLS only.
     """
 
-    def __init__(self, folder: Path, *lines: str, scheme: str = "redis", port: int = 0) -> None:
+    def __init__(self, folder: Path, *lines: str, tls: Path | None = None) -> None:
         self.folder = folder
-        self.scheme = scheme
-        self.port = port or free_port()
-        listen = f"port {self.port}" if scheme == "redis" else f"port 0\ntls-port {self.port}"
+        self.port = free_port()
+        self._authority = tls / "ca.pem" if tls else None
+        listen = f"port {self.port}"
+        if tls:
+            listen = f"port 0\ntls-port {self.port}\ntls-cluster yes\ntls-auth-clients no"
+            lines += (
+                f"tls-cert-file {tls}/server.pem",
+                f"tls-key-file {tls}/server.key",
+                f"tls-ca-cert-file {tls}/ca.pem",
+            )
         self._config = "\n".join(
             (
                 *("bind 127.0.0.1", listen, f"dir {folder}", f'requirepass "{PASSWORD}"', f'masterauth "{PASSWORD}"'),
@@ -56,22 +69,15 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        return f"{self.scheme}://:{PASSWORD_IN_URL}@127.0.0.1:{self.port}"
+        place = f":{PASSWORD_IN_URL}@127.0.0.1:{self.port}"
+        return f"rediss://{place}?ssl_ca_certs={self._authority}" if self._authority else f"redis://{place}"
 
-    def admin(self, **options: Any) -> Redis:
+    def admin(self) -> Redis:
         """A plain client, for looking at what the server holds."""
-        return Redis(
-            host="127.0.0.1",
-            port=self.port,
-            password=PASSWORD,
-            protocol=2,
-            socket_timeout=5,
-            ssl=self.scheme == "rediss",
-            **options,
-        )
+        return Redis.from_url(self.url, protocol=2, socket_timeout=5)
 
-    def start(self, **options: Any) -> None:
-        """Start it, again after a kill, and wait until it answers. ``options`` are those of the client that asks."""
+    def start(self) -> None:
+        """Start it, again after a kill, and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         assert _BINARY is not None
         self._process = subprocess.Popen([_BINARY, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -79,7 +85,7 @@ class RedisServer:
         with self._process.stdin as stdin:
             stdin.write(self._config.encode())
         end = time.monotonic() + _PATIENCE
-        with self.admin(**options) as admin:
+        with self.admin() as admin:
             while True:
                 try:
                     admin.ping()
@@ -117,14 +123,14 @@ class RedisServer:
 
 
 @contextmanager
-def redis_cluster(folder: Path, nodes: int = 3) -> Iterator[Sequence[RedisServer]]:
+def redis_cluster(folder: Path, nodes: int = 3, tls: Path | None = None) -> Iterator[Sequence[RedisServer]]:
     """A Redis Cluster of this many nodes, ready for commands. One lost node does not stop the others."""
     with ExitStack() as stack:
         servers: list[RedisServer] = []
         for number in range(nodes):
             cluster = ("cluster-enabled yes", "cluster-node-timeout 1000", "cluster-require-full-coverage no")
             bus = free_port()
-            server = RedisServer(folder / f"node{number}", *cluster, f"cluster-port {bus}")
+            server = RedisServer(folder / f"node{number}", *cluster, f"cluster-port {bus}", tls=tls)
             servers.append(stack.enter_context(server))
             with server.admin() as admin:
                 first, last = 16384 * number // nodes, 16384 * (number + 1) // nodes - 1
@@ -148,3 +154,43 @@ def _wait_until_agreed(servers: Sequence[RedisServer]) -> None:
                     break
                 assert time.monotonic() < end, state
                 time.sleep(0.02)
+
+
+def make_authority(folder: Path) -> None:
+    """A throw-away authority ``ca.pem`` and a certificate of 127.0.0.1 from it, ``server.pem`` and ``server.key``."""
+    now = datetime.now(UTC)
+    key_of_ca, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+
+    def certificate(name: x509.Name, public: Any, extension: x509.ExtensionType, is_ca: bool) -> bytes:
+        signed = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(ca_name)
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(hours=1))
+            .add_extension(extension, critical=is_ca)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key_of_ca.public_key()), critical=False)
+        )
+        if is_ca:
+            usage = dict.fromkeys(
+                ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+                False,
+            ) | dict.fromkeys(("key_cert_sign", "crl_sign"), True)
+            signed = signed.add_extension(
+                x509.KeyUsage(**usage, encipher_only=False, decipher_only=False), critical=True
+            )
+        return signed.sign(key_of_ca, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    host = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "redis")])
+    (folder / "ca.pem").write_bytes(
+        certificate(ca_name, key_of_ca.public_key(), x509.BasicConstraints(ca=True, path_length=None), True)
+    )
+    (folder / "server.pem").write_bytes(certificate(name, key.public_key(), host, False))
+    (folder / "server.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )

@@ -8,16 +8,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from domain.company import CompanyId, company_id
 from domain.errors import InputError, StorageError
@@ -26,10 +20,19 @@ from resources.cache.memory import MemoryCache
 from resources.cache.redis import SLOTS, RedisCache, _Names
 from resources.settings import Settings
 from tests.processes import Child, ask
-from tests.redis_server import PASSWORD, PASSWORD_IN_URL, RedisServer, free_port, needs_redis, redis_cluster
+from tests.redis_server import (
+    PASSWORD,
+    PASSWORD_IN_URL,
+    RedisServer,
+    free_port,
+    make_authority,
+    needs_redis,
+    redis_cluster,
+)
 
 ACME, HANBIT = company_id("acme"), company_id("hanbit")
 LONG = 60.0
+PATIENT = 5.0
 TIMEOUT = 0.25
 RIGHTS = ("+mget", "+get", "+set", "+eval", "+unlink", "+hello")
 RIGHTS_IN_A_CLUSTER = (*RIGHTS, "+cluster|slots", "+command")
@@ -57,7 +60,7 @@ def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Cache:
     server: RedisServer = request.getfixturevalue("server")
     with server.admin() as admin:
         admin.flushall()
-    return RedisCache(server.url)
+    return RedisCache(server.url, PATIENT)
 
 
 def get(cache: Cache, company: CompanyId, key: str, kind: Kind = "faq") -> bytes | None:
@@ -167,7 +170,7 @@ def test_what_is_no_company_has_no_cache(cache: Cache, id: str) -> None:
 @needs_redis
 def test_another_companys_value_under_our_name_is_a_miss(server: RedisServer) -> None:
     """Somebody with rights on Redis copies, damages or replaces values: nothing of that is believed."""
-    cache = RedisCache(server.url)
+    cache = RedisCache(server.url, PATIENT)
     put(cache, HANBIT, "key", b"of hanbit")
     put(cache, ACME, "key", b"of acme")
     ours, theirs = _Names(ACME, "faq").of("key"), _Names(HANBIT, "faq").of("key")
@@ -186,7 +189,7 @@ def test_another_companys_value_under_our_name_is_a_miss(server: RedisServer) ->
 
 @needs_redis
 def test_two_keys_that_meet_in_one_name_are_not_mixed_up(server: RedisServer) -> None:
-    cache = RedisCache(server.url)
+    cache = RedisCache(server.url, PATIENT)
     by_name: dict[str, str] = {}
     for number in range(SLOTS):
         key = f"key {number}"
@@ -239,7 +242,7 @@ def test_forgetting_one_kind_holds_up_writers_of_that_kind_alone(cache: Cache) -
 @needs_redis
 def test_nothing_of_a_forgotten_company_is_left_in_redis(server: RedisServer) -> None:
     """Proved by walking through the whole server, names and values; the names tell of no question either."""
-    cache = RedisCache(server.url)
+    cache = RedisCache(server.url, PATIENT)
     question = "what is kim@example.com's invoice"
     with server.admin() as admin:
         admin.flushall()
@@ -259,7 +262,7 @@ def test_nothing_of_a_forgotten_company_is_left_in_redis(server: RedisServer) ->
 
 @needs_redis
 def test_forgetting_needs_no_record_that_redis_may_have_evicted(server: RedisServer) -> None:
-    cache = RedisCache(server.url)
+    cache = RedisCache(server.url, PATIENT)
     put(cache, ACME, "key", b"1")
     with server.admin() as admin:
         admin.delete(_Names(ACME, "faq").generation)
@@ -269,7 +272,7 @@ def test_forgetting_needs_no_record_that_redis_may_have_evicted(server: RedisSer
 
 def write_all_the_time(say: Callable[[Any], None], url: str, home: str) -> None:
     """Read a version from a file, be slow, cache it: what a process does whose source changes beneath it."""
-    cache = RedisCache(url)
+    cache = RedisCache(url, PATIENT)
     source = Path(home, "source")
     say("ready")
     while True:
@@ -286,7 +289,7 @@ def write_all_the_time(say: Callable[[Any], None], url: str, home: str) -> None:
 @needs_redis
 def test_processes_that_write_meanwhile_bring_nothing_back(server: RedisServer, tmp_path: Path) -> None:
     """The source changes, then its copies are forgotten: from then on no process ever reads the old version again."""
-    cache = RedisCache(server.url)
+    cache = RedisCache(server.url, PATIENT)
     source = tmp_path / "source"
     source.write_bytes(b"0")
     keys = [f"key {number}" for number in range(20)]
@@ -326,6 +329,13 @@ def test_another_process_of_the_home_can_make_this_one_forget(tmp_path: Path) ->
     assert not [path for path in tmp_path.rglob("*") if "acme" in path.name or b"acme" in path.read_bytes()]
 
 
+def test_what_is_forgotten_leaves_the_memory_at_once(tmp_path: Path) -> None:
+    cache = MemoryCache(tmp_path)
+    put(cache, ACME, "key", b"1")
+    cache.forget(ACME)
+    assert not cache._kept
+
+
 def test_memory_is_bounded_by_what_was_not_used(tmp_path: Path) -> None:
     cache = MemoryCache(tmp_path, most_bytes=100_000, most_entries=50)
     for number in range(200):
@@ -337,6 +347,9 @@ def test_memory_is_bounded_by_what_was_not_used(tmp_path: Path) -> None:
         put(cache, ACME, f"big {number}", bytes(20_000))
     held = [number for number in range(20) if get(cache, ACME, f"big {number}")]
     assert held == [16, 17, 18, 19]
+    for _ in range(50):
+        put(cache, ACME, "big 19", bytes(20_000))  # takes its own place again
+    assert get(cache, ACME, "big 16") is not None
     put(cache, ACME, "too big", bytes(100_000))
     assert get(cache, ACME, "too big") is None
     assert get(cache, ACME, "big 19") is not None
@@ -520,12 +533,12 @@ def test_a_user_with_few_rights_is_enough(server: RedisServer, caplog: pytest.Lo
     with server.admin() as admin:
         admin.execute_command("ACL SETUSER", "casebook", "on", ">word", "~casebook:*", *RIGHTS)
         admin.execute_command("ACL SETUSER", "reader", "on", ">word", "~casebook:*", "+mget", "+get")
-    cache = RedisCache(f"redis://casebook:word@127.0.0.1:{server.port}", TIMEOUT, PAUSE)
+    cache = RedisCache(f"redis://casebook:word@127.0.0.1:{server.port}", PATIENT, PAUSE)
     cache.forget(ACME)
     timed(cache)
     assert get(cache, ACME, "key") == b"made"
     assert warnings(caplog) == []
-    reader = RedisCache(f"redis://reader:word@127.0.0.1:{server.port}", TIMEOUT, PAUSE)
+    reader = RedisCache(f"redis://reader:word@127.0.0.1:{server.port}", PATIENT, PAUSE)
     for number in range(3):
         timed(reader, f"new {number}")
     assert get(reader, ACME, "key") == b"made"  # what it may do, it still does
@@ -539,7 +552,7 @@ def test_a_user_with_few_rights_is_enough(server: RedisServer, caplog: pytest.Lo
 def test_a_full_server(tmp_path: Path, policy: str, caplog: pytest.LogCaptureFixture) -> None:
     """It evicts, or refuses: values are lost, nothing is wrong, and forgetting leaves nothing."""
     with RedisServer(tmp_path, "maxmemory 3mb", f"maxmemory-policy {policy}") as server:
-        cache = RedisCache(server.url, TIMEOUT, PAUSE)
+        cache = RedisCache(server.url, PATIENT, PAUSE)
         values = {f"key {number}": f"{number} ".encode() * 2000 for number in range(600)}
         for key, value in values.items():
             assert cache.get_or_make(ACME, "faq", [key], lambda _, value=value: [value], LONG) == [value]
@@ -554,66 +567,33 @@ def test_a_full_server(tmp_path: Path, policy: str, caplog: pytest.LogCaptureFix
 # -- TLS and clusters ------------------------------------------------------------------------------------------------
 
 
-def make_authority(folder: Path) -> None:
-    """A throw-away authority ``ca.pem`` and a certificate of 127.0.0.1 from it, ``server.pem`` and ``server.key``."""
-    now = datetime.now(UTC)
-    key_of_ca, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-
-    def certificate(name: x509.Name, public: Any, extension: x509.ExtensionType, is_ca: bool) -> bytes:
-        signed = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(ca_name)
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(hours=1))
-            .add_extension(extension, critical=is_ca)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key_of_ca.public_key()), critical=False)
-        )
-        if is_ca:
-            usage = dict.fromkeys(
-                ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
-                False,
-            ) | dict.fromkeys(("key_cert_sign", "crl_sign"), True)
-            signed = signed.add_extension(
-                x509.KeyUsage(**usage, encipher_only=False, decipher_only=False), critical=True
-            )
-        return signed.sign(key_of_ca, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-    host = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "redis")])
-    (folder / "ca.pem").write_bytes(
-        certificate(ca_name, key_of_ca.public_key(), x509.BasicConstraints(ca=True, path_length=None), True)
-    )
-    (folder / "server.pem").write_bytes(certificate(name, key.public_key(), host, False))
-    (folder / "server.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-
-
 @needs_redis
 def test_tls_with_an_authority_of_ones_own(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     make_authority(tmp_path)
-    lines = ("tls-cert-file server.pem", "tls-key-file server.key", "tls-ca-cert-file ca.pem", "tls-auth-clients no")
-    server = RedisServer(tmp_path, *lines, scheme="rediss")
-    ca = str(tmp_path / "ca.pem")
-    try:
-        server.start(ssl_ca_certs=ca)
-        cache = RedisCache(f"{server.url}?ssl_ca_certs={ca}", timeout=5)
+    with RedisServer(tmp_path / "redis", tls=tmp_path) as server:
+        cache = RedisCache(server.url, PATIENT)
         put(cache, ACME, "key", b"1")
         assert get(cache, ACME, "key") == b"1"
         assert warnings(caplog) == []
-        stranger = RedisCache(server.url, timeout=5)  # the system's authorities do not know this one
+        stranger = RedisCache(server.url.split("?")[0], PATIENT)  # the system's authorities do not know this one
         timed(stranger)
         assert "certificate" in warnings(caplog)[0].lower()
-        plain = RedisCache(server.url.replace("rediss://", "redis://"), timeout=1)
+        plain = RedisCache(server.url.replace("rediss://", "redis://").split("?")[0], timeout=1)
         timed(plain)
         assert len(warnings(caplog)) == 2
-    finally:
-        server.kill()
+
+
+@needs_redis
+def test_a_cluster_with_tls(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_authority(tmp_path)
+    with redis_cluster(tmp_path, tls=tmp_path) as nodes:
+        cache = RedisCache(nodes[1].url, PATIENT)
+        for number in range(12):
+            put(cache, company_id(f"company-{number}"), "key", b"%d" % number)
+        for number in range(12):
+            assert get(cache, company_id(f"company-{number}"), "key") == b"%d" % number
+        assert all(names(node) for node in nodes)
+    assert warnings(caplog) == []
 
 
 @needs_redis
