@@ -6,8 +6,9 @@ Does not belong here: recognising the data (``domain/personal_data``), or callin
 ``mask_for`` and ``redact_for`` are what a client of a paid service calls; docs/masking.md says what is masked.
 """
 
+import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -88,20 +89,17 @@ def mask(document: Json) -> Masked:
     documents give equal results, whatever the order of their keys. Keys, and numbers that are not strings, stay:
     they are ids and fields. A number that the document itself uses in text like a placeholder is never given out.
     """
-    reserved: set[tuple[Kind, int]] = set()
-    _each(document, lambda text, _: _reserve(text, reserved))
     placeholders: dict[tuple[Kind, str], str] = {}
     originals: dict[str, str] = {}
-    next_number = dict.fromkeys(KINDS, 1)
+    numbers: dict[Kind, Iterator[int]] = {}
 
     def placeholder(datum: Found, spelled: str) -> str:
         known = placeholders.get((datum.kind, datum.same))
         if known:
             return known
-        while (datum.kind, next_number[datum.kind]) in reserved:
-            next_number[datum.kind] += 1
-        made = f"[{datum.kind}_{next_number[datum.kind]}]"
-        next_number[datum.kind] += 1
+        if not numbers:
+            numbers.update(_free_numbers(document))
+        made = f"[{datum.kind}_{next(numbers[datum.kind])}]"
         placeholders[datum.kind, datum.same] = made
         originals[made] = spelled
         return made
@@ -133,10 +131,19 @@ def unmask(answer: Json, originals: Mapping[str, str]) -> Json:
     return _each(answer, lambda text, _: _PLACEHOLDER.sub(back, text)) if originals else answer
 
 
-def _reserve(text: str, reserved: set[tuple[Kind, int]]) -> str:
-    for name, number in _RESERVED.findall(plain(text)):
-        reserved.add((_NAMES[name.upper()], int(number)))
-    return text
+def _free_numbers(document: Json) -> dict[Kind, Iterator[int]]:
+    """For each kind the numbers from 1 on that the document does not use itself."""
+    used: set[tuple[Kind, int]] = set()
+
+    def note(text: str, _: str) -> str:
+        used.update((_NAMES[name.upper()], int(number)) for name, number in _RESERVED.findall(plain(text)))
+        return text
+
+    def free(kind: Kind) -> Iterator[int]:
+        return (number for number in itertools.count(1) if (kind, number) not in used)
+
+    _each(document, note)
+    return {kind: free(kind) for kind in KINDS}
 
 
 def _replaced(text: str, key: str, placeholder: Callable[[Found, str], str]) -> str:

@@ -252,8 +252,8 @@ def _number_at(text: str, start: int, end: int, after_datum: bool) -> Found | No
     """What begins with the digits ``text[start:end]``. How many they are tells what they may begin. Right after another
     datum they continue nothing: columns that lost the space between them."""
     digits = end - start
-    if digits >= 2 and _COUNTRY.fullmatch(text, max(0, start - 2), start):
-        return _iban(text, start - 2)
+    if digits >= 2 and _COUNTRY.fullmatch(text, max(0, start - 2), start) and (account := _iban(text, start - 2)):
+        return account
     if digits < 3 and not _BEGINS_PHONE.match(text, start - 1 if start else 0):
         return None
     if not _NUMBER.match(text, start) or (not after_datum and _continues_something(text, start)):

@@ -25,7 +25,7 @@ IMPURE = {
 }  # fmt: skip
 """What reaches for the network, the disk, the clock or chance."""
 PURE_PARTS = {"urllib.parse", "time.perf_counter"}  # a stopwatch is no clock: no result depends on it
-PURE_PACKAGES = {"kiwipiepy", "lxml", "numpy", "orjson", "pydantic", "snowballstemmer"}
+PURE_PACKAGES = {"kiwipiepy", "lxml", "numpy", "orjson", "phonenumbers", "pydantic", "snowballstemmer", "stdnum"}
 NOW = {"now", "utcnow", "today", "uuid1", "uuid4", "open"}
 """Calls that say another thing each time, or open a file."""
 
