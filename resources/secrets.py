@@ -232,24 +232,27 @@ def drop_old_keys(settings: Settings, sealed: Iterable[str]) -> None:
 def _master(settings: Settings, company: str = "") -> MasterKey:
     """``company``: whose secret is to be opened, if one is."""
     source = "environment" if settings.master_key else "file"
-    texts = settings.master_key.split(",") if settings.master_key else _read(_file(settings), company)
-    keys = [_fernet(text.strip()) for text in texts if text.strip()]
+    keys = [_fernet(text) for text in _texts(settings, company)]
     if not keys or None in keys:
-        place = "CASEBOOK_MASTER_KEY" if source == "environment" else str(_file(settings))
         raise InputError(
             "the master key is not one.",
-            f"{place} must hold 32 bytes in URL-safe base64; several keys stand "
-            f"{'with commas between them' if source == 'environment' else 'one a line'}.",
+            f"{'CASEBOOK_MASTER_KEY' if settings.master_key else _file(settings)} must hold 32 bytes in URL-safe base64, "
+            f"or several such keys {'with commas between them' if settings.master_key else 'one a line'}.",
             "Put it right, or back from a backup.",
         )
     return MasterKey(source, tuple(key for key in keys if key))
 
 
+def _texts(settings: Settings, company: str = "") -> list[str]:
+    return re.split(r"[,\s]+", (settings.master_key or _read(_file(settings), company)).strip(", \t\r\n"))
+
+
 def _fernet(text: str) -> Fernet | None:
-    try:
-        return Fernet(text)
-    except ValueError:
-        return None
+    # Base64's decoder leaves out what it does not know: then a wrong character would be another key, or none be seen.
+    return Fernet(text) if _KEY.fullmatch(text) else None
+
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 
 
 def _new_key() -> str:
@@ -269,11 +272,11 @@ def _keys_of_file(settings: Settings) -> list[str]:
             "Set it to NEW,OLD, run 'casebook company rotate-key', then set it to NEW.",
         )
     _master(settings)
-    return [line.strip() for line in _read(_file(settings), "") if line.strip()]
+    return _texts(settings)
 
 
-def _read(path: Path, company: str) -> list[str]:
-    """The key file's lines. Raises ``InputError`` when it is missing, or is not a file for its owner only."""
+def _read(path: Path, company: str) -> str:
+    """The key file's text. Raises ``InputError`` when it is missing, or is not a file for its owner only."""
     try:
         mode = path.lstat().st_mode
         if not stat.S_ISREG(mode):
@@ -288,7 +291,7 @@ def _read(path: Path, company: str) -> list[str]:
                 f"{path} has mode {stat.S_IMODE(mode):04o}.",
                 f"Say: chmod 600 {path} (and rotate it if somebody may have read it)",
             )
-        return path.read_text(errors="replace").splitlines()
+        return path.read_text(errors="replace")
     except FileNotFoundError:
         whose = f"The key of company {company!r} is sealed, but " if company else ""
         raise InputError(
@@ -470,9 +473,11 @@ _UNUSABLE = {
 
 def _explained(error: Exception, secret_id: str, company: str) -> CasebookError:
     """What boto3 raised, for a person. Its own words are left out: they may quote what it was given."""
-    answer: dict[str, Any] = getattr(error, "response", {})
+    answer: dict[str, Any] = getattr(error, "response", None) or {}
     code = answer.get("Error", {}).get("Code", "")
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status in (401, 403) and code.isdigit():  # without a reason: a proxy may have said so
+        code = "AuthFailure"
     if code in _REFUSALS:
         what, remedy = _REFUSALS[code]
         return _no_key(company, f"The AWS secret {secret_id!r} {what} ({code}).", remedy)
