@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from domain.company import Company, CompanyId, company_id
 from domain.errors import InputError
-from resources import secrets
+from resources import audit, secrets
 from resources.settings import Settings
 from resources.storage import schema
 from resources.storage.base import OpenStore, open_storage
@@ -66,21 +66,25 @@ class Companies:
             except IntegrityError:  # at the same moment
                 raise _taken(company) from None
             _put_secret(db, company.id, secret)
+            self._record(db, company.id, "company added", f"{company.platform} {company.endpoint}")
 
     def set(self, company: Company, **settings: Any) -> Company:
         """Store settings (values as the catalogue reads them) and give the company as it is now: others may have changed
         other settings since ``company`` was read."""
-        return self._change(company, lambda now: replace(now, settings={**now.settings, **settings}))
+        said = ", ".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items())
+        return self._change(
+            company, lambda now: replace(now, settings={**now.settings, **settings}), "settings changed", said
+        )
 
     def move(self, company: Company, endpoint: str) -> Company:
         """The company's helpdesk, or export, has another address."""
-        return self._change(company, lambda now: replace(now, endpoint=endpoint))
+        return self._change(company, lambda now: replace(now, endpoint=endpoint), "address changed", endpoint)
 
     def pause(self, company: Company, paused: bool) -> Company:
         """Leave a company out of the nightly sync, or take it in again."""
-        return self._change(company, lambda now: replace(now, paused=paused))
+        return self._change(company, lambda now: replace(now, paused=paused), "paused" if paused else "resumed", "")
 
-    def _change(self, company: Company, change: Callable[[Company], Company]) -> Company:
+    def _change(self, company: Company, change: Callable[[Company], Company], action: str, detail: str) -> Company:
         this = _companies.c.company_id == company.id
         with self.storage.registry() as db:
             # Written first, to hold the row while it is read: a change in between would be lost.
@@ -89,6 +93,7 @@ class Companies:
                 raise InputError(f"company {company.id!r} was removed.")
             changed = change(_company(db.execute(sa.select(_companies).where(this)).one()))
             db.execute(sa.update(_companies).where(this), _columns(changed))
+            self._record(db, company.id, action, detail)
         return changed
 
     def secret(self, company: Company) -> str:
@@ -102,6 +107,7 @@ class Companies:
         """Store another key; ``secret`` is sealed already."""
         with self.storage.registry(company.id) as db:
             _put_secret(db, company.id, secret)
+            self._record(db, company.id, "key changed", "")
 
     def remove(self, company: Company) -> None:
         """Erase a company: its rows, vectors, Parquet files, and its line in the registry last, so that a removal that was
@@ -118,6 +124,11 @@ class Companies:
             with self.storage.registry(company.id) as db:
                 for table in (_secrets, _companies):
                     db.execute(sa.delete(table).where(table.c.company_id == company.id))
+                self._record(db, company.id, "company removed", "")
+
+    def _record(self, db: sa.Connection, company: CompanyId, action: str, detail: str) -> None:
+        """In the transaction of the change itself: neither is there without the other."""
+        audit.record(db, self.settings, company, action, detail)
 
     def store(self, company: CompanyId) -> AbstractContextManager[SqlCompanyStore]:
         """The company's own store; no other company's rows can be reached through it."""

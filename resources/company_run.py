@@ -7,12 +7,12 @@ Belongs here: putting together what an asset, or a command, works with. Does not
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 
 from domain.company import Company, company_id
 from domain.derive import Stage, derive
 from domain.stage import Report
+from resources.clock import utc_now
 from resources.companies import Companies
 from resources.embedder import Embedder, choose_model, open_embedder
 from resources.helpdesk.base import Helpdesk
@@ -78,11 +78,6 @@ class CompanyRun:
         if texts:
             self.company = self.companies.set(self.company, embedding_model=chosen)
         return chosen
-
-
-def utc_now() -> str:
-    """Now as ISO 8601 UTC, to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @contextmanager

@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     """Where rows are kept: ``file`` (SQLite under the home), or a Postgres database's address, as its application role."""
     storage_admin: str = ""
     """The same database's address as the role that owns the tables; only ``casebook storage upgrade`` uses it."""
+    actor: str = ""
+    """Who acts, for the audit log; empty: the user of the operating system."""
     master_key: str = ""
     """Fernet key of the companies' secrets; empty: a key file in the home, made when it is first needed."""
     redis_url: str = ""

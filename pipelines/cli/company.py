@@ -51,8 +51,8 @@ def add(
     json: bool = Json,
 ) -> None:
     """Register a company, after proving that its helpdesk answers; says what the first sync will cost."""
+    from resources.clock import utc_now
     from resources.companies import Companies
-    from resources.company_run import utc_now
     from resources.settings import Settings
 
     settings = Settings()

@@ -61,7 +61,7 @@ def demo() -> None:
 def _register(registry: "Companies", id: str, sandbox: "Sandbox") -> None:
     from domain.company import Company, company_id
     from resources import secrets
-    from resources.company_run import utc_now
+    from resources.clock import utc_now
 
     for known in registry.list():
         if known.id == id:  # an earlier demo: the story begins anew
