@@ -66,7 +66,7 @@ class Companies:
             except IntegrityError:  # at the same moment
                 raise _taken(company) from None
             _put_secret(db, company.id, secret)
-            self._record(db, company.id, "company added", f"{company.platform} {company.endpoint}")
+            self._record(db, company.id, "company added", company.platform)
 
     def set(self, company: Company, **settings: Any) -> Company:
         """Store settings (values as the catalogue reads them) and give the company as it is now: others may have changed
@@ -78,7 +78,7 @@ class Companies:
 
     def move(self, company: Company, endpoint: str) -> Company:
         """The company's helpdesk, or export, has another address."""
-        return self._change(company, lambda now: replace(now, endpoint=endpoint), "address changed", endpoint)
+        return self._change(company, lambda now: replace(now, endpoint=endpoint), "address changed", "")
 
     def pause(self, company: Company, paused: bool) -> Company:
         """Leave a company out of the nightly sync, or take it in again."""
