@@ -161,6 +161,8 @@ _LABELS: dict[str, re.Pattern[str] | None] = {
     "토큰": None,
     "secret": None,
     "시크릿": None,
+    "pw": re.compile(r"(?<![a-z0-9])\Z"),
+    "암호": None,
     "password": None,
     "passwd": None,
     "pwd": None,
@@ -227,7 +229,7 @@ def _looks_secret(value: str) -> bool:
 
 _RUN = re.compile(r"[0-9]+")
 #: At least eight digits, with up to three separators between two of them.
-_NUMBER = re.compile(r"[0-9](?:[ ().\-/]{0,3}[0-9]){7}")
+_NUMBER = re.compile(r"[0-9](?:[ ().\-/_*]{0,3}[0-9]){7}")
 
 
 def _numbers(text: str, taken: list[Found]) -> list[Found]:
@@ -258,22 +260,25 @@ def _number_at(text: str, start: int, end: int, after_datum: bool) -> Found | No
         return None
     if not _NUMBER.match(text, start) or (not after_datum and _continues_something(text, start)):
         return None
-    card = _card(text, start) if digits == 4 or digits >= 14 else None
+    card = _card(text, start) if digits in (4, 8, 12) or digits >= 14 else None
     return card or (_resident(text, start) if digits in (6, 13) else None) or _phone(text, start, digits)
 
 
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
 _BEGINS_PHONE = re.compile(r"\+|.?(?:0\d|82|1(?!\d))", re.DOTALL)
 _APART = ("", " ", "\n", "'", '"', "=", ">")
-_BEFORE = re.compile(r"(?:[A-Za-z0-9_]|[A-Za-z0-9]-|\d[.,:]|[A-Za-z0-9]/|[A-Za-z0-9]-\(?\+?|\d\+|#)\Z", re.ASCII)
+_BEFORE = re.compile(r"(?:[A-Za-z0-9_]|[A-Za-z0-9]-|\d[.:]|[A-Za-z]/|[A-Za-z0-9]-\(?\+?|\d\+|#)\Z", re.ASCII)
 _TEL = re.compile(r"(?<![a-z0-9])(?:tel|phone|mobile|cell|fax|hp|h\.p|ph|[tmpf])[-./]\Z", re.ASCII | re.IGNORECASE)
-_AFTER = re.compile(r"[A-Za-wyz0-9_%]|x[A-Za-z]|-[A-Za-z0-9]|[.,:]\d|/[A-Za-z]", re.ASCII)
+_THOUSANDS = re.compile(r"\d{3}(?![\d-])")
+_AFTER = re.compile(r"[A-Za-wyz0-9_%]|x[A-Za-z]|-[A-Za-z0-9]|[.:]\d|,\d{3}(?![\d-])|/[A-Za-z]", re.ASCII)
 
 
 def _continues_something(text: str, start: int) -> bool:
     """Whether the digits before which ``start`` lies are the rest of a code, a decimal, a time or a path."""
     if text[start - 1 : start] in _APART:
         return False
+    if text[start - 1] == ",":
+        return text[start - 2 : start - 1].isdigit() and bool(_THOUSANDS.match(text, start))
     before = text[max(0, start - 8) : start]
     return bool(_BEFORE.search(before)) and not _TEL.search(before)
 
@@ -289,13 +294,13 @@ _OTHER_NAMES = (
     r"주문|예약|접수|상품|제품|품번|시리얼|일련|모델|송장|운송장|등기|택배|버전|바코드|쿠폰|계좌|사업자|회원|고객번호|문의번호"
     r"|티켓|견적|거래|승인|인보이스|대한통운|한진|"
     r"(?<![a-z])(?:orders?|invoice|track(?:ing)?|trace|booking|reservation|reference|ref|case|ticket|serial|s/n|sn"
-    r"|model|sku|isbn|version|part|lot|batch|imei|po|quote|confirmation|parcel|shipment|waybill|awb|account|fedex|ups"
+    r"|model|sku|isbn|version|part|lot|batch|imei|po|quote|transaction|txn|confirmation|parcel|shipment|waybill|awb|account|fedex|ups"
     r"|dhl|usps|id|epoch|timestamp)(?![a-z])"
 )
 _PHONE_NAMES = (
     r"전화|연락|휴대|핸드폰|폰|문자|팩스|대표번호|대표 번호|고객센터|콜센터|통화|인증|내 번호|제 번호|본인 번호|수신|h\.?p|"
     r"(?<![a-z])(?:tel|telno|telephone|phone|(?:my|his|her|our|this) number|call|calling|mobile"
-    r"|cell|text|sms|fax|dial|whatsapp|contact|reach|ring|t|m|line)(?![a-z])"
+    r"|cell|text|sms|fax|dial|whatsapp|contact|reach|ring|line)(?![a-z])|(?<![a-z.])[mtp][.:]"
 )
 _NAMES = re.compile(f"(?P<phone>{_PHONE_NAMES})|(?P<other>{_OTHER_NAMES})")
 _FILLED = re.compile(
@@ -328,8 +333,8 @@ def _is_other(text: str, start: int, end: int) -> bool:
 
 _SEP = r"(?: ?[-.] ?| {1,2})"
 _CARD = re.compile(
-    rf"(?P<grouped>\d{{4}}{_SEP}\d{{4}}{_SEP}\d{{4}}{_SEP}\d{{4}}(?:{_SEP}\d{{3}})?(?!\d| \d{{4}}(?!\d)|-\d)"
-    rf"|\d{{4}}{_SEP}\d{{6}}{_SEP}\d{{4,5}}(?!\d|-\d))|\d{{14,19}}(?!\d)"
+    rf"\d{{4}}{_SEP}?\d{{4}}{_SEP}?\d{{4}}{_SEP}?\d{{4}}(?P<behind>{_SEP}\d{{3}})?(?!\d| \d{{4}}(?!\d)|-\d)"
+    rf"|\d{{4}}{_SEP}\d{{6}}{_SEP}\d{{4,5}}(?!\d|-\d)|\d{{14,19}}(?!\d)"
 )
 #: First digits and lengths of the card networks (ISO/IEC 7812), and 94/95, cards that work within Korea only.
 _NETWORKS = re.compile(
@@ -344,16 +349,17 @@ def _card(text: str, start: int) -> Found | None:
     match = _CARD.match(text, start)
     if match is None:
         return None
-    for spelled in (match[0], match[0][: -4 if match["grouped"] else None]):  # a CVC may stand behind
+    grouped = not match[0].isdigit()
+    for spelled in (match[0], match[0].removesuffix(match["behind"] or "")):  # it may be a CVC
         digits = re.sub(r"\D", "", spelled)
-        end = start + len(spelled.rstrip(" -."))
+        end = start + len(spelled)
         valid = _NETWORKS.fullmatch(digits) and luhn.is_valid(digits) and _ends(text, end)
-        if valid and (match["grouped"] or not _is_other(text, start, end)):
+        if valid and (grouped or not _is_other(text, start, end)):
             return Found(start, end, "CARD", digits)
     return None
 
 
-_RESIDENT = re.compile(r"(\d{6})( ?- ?| ?)([1-8]\d{6})(?!\d)")
+_RESIDENT = re.compile(r"(\d{6})( ?- ?| |[./]?)([1-8]\d{6})(?!\d)")
 #: Years after 2000 up to here count as years of birth: no clock in the domain. 8801234567893 is a barcode.
 _LAST_YEAR = 2039
 #: Numbers given since October 2020 have no check digit (행정안전부, 주민등록법 시행규칙 개정).
@@ -373,7 +379,12 @@ def _resident(text: str, start: int) -> Found | None:
     except ValidationError:
         return None
     named = bool(_RESIDENT_NAMES.search(text[max(0, start - 40) : start].lower()))
-    sure = named or bool(match[2]) or (born < _NO_CHECK_DIGIT and rrn.calc_check_digit(digits[:12]) == digits[12])
+    sure = (
+        named
+        or match[2].strip(" ") == "-"
+        or match[2] == " "
+        or (born < _NO_CHECK_DIGIT and rrn.calc_check_digit(digits[:12]) == digits[12])
+    )
     if born.year > _LAST_YEAR or not sure or (not named and _is_other(text, start, match.end())):
         return None
     return Found(start, match.end(), "RRN", digits)
@@ -427,25 +438,27 @@ def _iban(text: str, start: int) -> Found | None:
 
 # -- telephone numbers -----------------------------------------------------------------------------------------------
 
-_BETWEEN = r"(?:\ ?[-.)/·]\ ?|\ {1,2})?"
+_BETWEEN = r"(?:\ ?[-.)/·_*]\ ?|\ {1,2})?"
 _AREA = r"(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-8]?)"
 #: Numbering plan of the Ministry of Science and ICT (전기통신번호관리세칙): mobile, area and service, common representative.
 _KOREAN = re.compile(
-    rf"(?P<mobile>01[016-9]{_BETWEEN}\d{{3,4}}{_BETWEEN}\d{{4}}"
+    rf"(?P<mobile>\(?01[016-9]{_BETWEEN}\d{{3,4}}{_BETWEEN}\d{{4}}"
     rf"|(?:\+|00\ ?|(?<![\d+]))82{_BETWEEN}(?:\(0\)|0)?{_BETWEEN}(?:1[016-9]|{_AREA}){_BETWEEN}\d{{3,4}}{_BETWEEN}\d{{4}})"
     rf"|(?P<landline>\(0{_AREA}\)\ ?\d{{3,4}}{_BETWEEN}\d{{4}}|0{_AREA}{_BETWEEN}\d{{3,4}}{_BETWEEN}\d{{4}})"
     r"|(?P<representative>1(?:5(?:22|33|44|66|77|88|99)|6(?:00|11|22|33|44|55|60|61|66|68|70|77|88|99)"
-    r"|8(?:00|11|22|33|44|55|66|77|88|99))[-.]\d{4})",
+    r"|8(?:00|11|22|33|44|55|66|77|88|99))[-.]\d{4}(?!\ ?(?:명|원|만|천|개|시|년|자|세|건|점|[kmc]?g|[kmc]?m|ml|px|[MG]B)))",
 )
-_AMERICAN = re.compile(r"(?:1[-. ]{1,2})?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}(?:[-.]| {1,2}))[2-9]\d{2}[-. ]\d{4}")
-_ABROAD = re.compile(r"(?:\+|00 ?)[1-9](?:[ ().\-/]{0,3}\d){6,14}")
+_AMERICAN = re.compile(
+    r"(?:1[-. ]{1,2})?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}(?: ?[-./] ?| {1,2}))[2-9]\d{2}(?: ?[-.] ?| )\d{4}"
+)
+_ABROAD = re.compile(r"(?:\+|00 ?|011[ -])[1-9](?:[ ().\-/]{0,3}\d){6,14}")
 _ELSEWHERE = re.compile(r"\(?0[1-9]\d{0,3}(?:[ ()\-./]{1,2}\d{2,8}){1,5}|07\d{9}")
 _KOREA = re.compile(r"\A(?:00)?820?")
 _LAST_GROUP = re.compile(r"[ ().\-/]*\d+\Z")
 _IN_GROUPS = re.compile(r"\d \Z")
 _DATE = re.compile(r"\d{2}([./-])\d{2}\1\d{4}")
 #: Only under the name of a telephone: an order has as many digits.
-_BARE = re.compile(r"\d{9,12}|1[568]\d{2} ?\d{4}")
+_BARE = re.compile(r"\d{9,12}|[2-9]\d{2}[ -]\d{7}|1[568]\d{2} ?\d{4}")
 #: Whose national forms are known where no country stands before the number. All of them begin with a 0 there.
 _REGIONS = ("GB", "FR", "DE", "AU", "JP")
 _LONGEST_COUNTRY_CODE = 3
@@ -460,11 +473,13 @@ def _phone(text: str, start: int, digits: int) -> Found | None:
     begin = start - 1 if before == "(" and ")" in text[start : start + 6] else start
     if text[start] in "018" and (korean := _match(_KOREAN, text, begin)):
         return korean
+    if text.startswith(("011 ", "011-"), start) and (abroad := _abroad(text, start)):
+        return abroad
     if digits in (1, 3) and (american := _match(_AMERICAN, text, begin)):
         return american
     if text[start] == "0" and digits > 1 and (elsewhere := _elsewhere(text, begin)):
         return elsewhere
-    return _bare(text, start) if digits >= 4 else None
+    return _bare(text, start) if digits >= 3 else None
 
 
 def _match(pattern: re.Pattern[str], text: str, start: int) -> Found | None:
@@ -480,7 +495,13 @@ def _abroad(text: str, start: int) -> Found | None:
     match = _ABROAD.match(text, start)
     if match is None:
         return None
-    end = _end_of_number(text, match, lambda spelled: _in_plan(re.sub(r"\(0\)|\D", "", spelled).removeprefix("00")))
+    end = _end_of_number(
+        text,
+        match,
+        lambda spelled: _in_plan(
+            re.sub(r"\(0\)|\D", "", spelled).removeprefix("011" if spelled.startswith("011") else "00")
+        ),
+    )
     if not end and match[0][0] == "+" and len(re.sub(r"\D", "", match[0])) >= 9 and _ends(text, match.end()):
         end = match.end()
     return _phone_found(text, start, end) if end else None

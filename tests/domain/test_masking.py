@@ -70,6 +70,14 @@ def test_there_are_enough_look_alikes(language: str) -> None:
         ("kim@example.com1588-99", MAIL),
         ("kim (at) example (dot) com", "kim (at) example (dot) com"),
         ("kim＠example．com", "kim＠example．com"),
+        ("(010)1234-5678", "(010)1234-5678"),
+        ("010_1234_5678", "010_1234_5678"),
+        ("(02-123-4567)", "02-123-4567"),
+        ("1,010-1234-5678,3", PHONE),
+        ("011 44 20 7946 0958", "011 44 20 7946 0958"),
+        ("+1 415 555 0132 3 times", "+1 415 555 0132"),
+        ("4111 1111 11111111", "4111 1111 11111111"),
+        ("PW: Abcd1234", "Abcd1234"),
         ("카드 4111 1111 1111 1111 123 입니다", "4111 1111 1111 1111"),
         ("계좌 de89 3704 0044 0532 0130 00로", "de89 3704 0044 0532 0130 00"),
         ("DE89 3704 0044 0532 0130 00 please", "DE89 3704 0044 0532 0130 00"),
@@ -81,6 +89,28 @@ def test_there_are_enough_look_alikes(language: str) -> None:
 def test_where_a_datum_begins_and_ends(text: str, datum: str | None) -> None:
     expected = datum or text.removesuffix("\ncut here")
     assert [text[found.start : found.end] for found in find(text)] == [expected]
+
+
+def test_data_that_touch_are_told_apart() -> None:
+    two = f"{PHONE},010-2222-3333"
+    assert [two[found.start : found.end] for found in find(two)] == [PHONE, "010-2222-3333"]
+    glued = f"{MAIL}{PHONE}"
+    assert [glued[found.start : found.end] for found in find(glued)] == [MAIL, PHONE]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "정원 1600-1800명",
+        "예산 1500-1600만원",
+        "02-2024",
+        "01-02-2024 03-04-2024",
+        "1,234,567,890",
+        "PO 415-555-0123-99",
+    ],
+)
+def test_what_only_looks_like_a_telephone_number_stays(text: str) -> None:
+    assert find(text) == []
 
 
 def test_a_card_number_must_check() -> None:
