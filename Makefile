@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install demo test check format lock
+.PHONY: help install demo demo-postgres test check format lock
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: .venv/.installed ## make .venv with everything in it
 
@@ -18,6 +18,9 @@ install: .venv/.installed ## make .venv with everything in it
 
 demo: install ## two sample companies, end to end
 	$(BIN)/casebook demo
+
+demo-postgres: install ## the same on a Postgres that is started for it
+	$(BIN)/python -m tests.postgres_server $(BIN)/casebook demo
 
 test: install ## the whole test suite
 	$(BIN)/python -m pytest

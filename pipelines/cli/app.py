@@ -11,7 +11,7 @@ from importlib.metadata import version
 import typer
 
 from domain.errors import CasebookError, InputError
-from pipelines.cli import company, data, demo, search, sync, ui
+from pipelines.cli import company, data, demo, search, storage, sync, ui
 from pipelines.cli.output import out, show_error
 from sandbox import serve
 
@@ -33,8 +33,11 @@ app.command()(sync.status)
 app.command()(search.search)
 app.command()(search.similar)
 app.command()(search.explain)
+app.command()(data.tickets)
 app.command()(data.queue)
 app.command()(data.export)
+app.command()(data.audit)
+app.add_typer(storage.app, name="storage")
 app.command()(ui.ui)
 app.command("sandbox")(serve.command)
 

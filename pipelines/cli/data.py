@@ -1,4 +1,4 @@
-"""``casebook queue`` and ``export``: looking at a company's rows."""
+"""``casebook tickets``, ``queue``, ``audit`` and ``export``: looking at a company's rows, and at what was done to it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,64 @@ import typer
 
 from domain.errors import InputError
 from pipelines.cli.output import Json, err, out, print_json, table
+
+STATUSES = ("pending", "processed", "failed", "skipped")
+_SHOWN = 100
+
+
+def tickets(
+    id: Annotated[str, typer.Argument(help="The company.")],
+    status: Annotated[str, typer.Option(help=f"Only those whose processing is: {', '.join(STATUSES)}.")] = "",
+    since: Annotated[str, typer.Option(help="Only those changed here since this day (2026-01-31).")] = "",
+    until: Annotated[str, typer.Option(help="Only those changed here until this day, included.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest change first.")] = _SHOWN,
+    json: bool = Json,
+) -> None:
+    """What became of each ticket: pending (not looked at yet), processed (can be searched), failed (waits in the queue),
+    skipped (no resolved case)."""
+    from domain.company import read_setting
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    if status and status not in STATUSES:
+        raise InputError(f"unknown status {status!r}.", f"Known: {', '.join(STATUSES)}.")
+    for day in (since, until):
+        read_setting("since", day)  # refuses what is no day
+    registry = Companies(Settings())
+    company = registry.get(id)
+    with registry.store(company.id) as store:
+        found = store.tickets(status, since, until, limit)
+        counts = store.ticket_statuses()
+    if json:
+        print_json(
+            {"company": company.id, "counts": {name: counts.get(name, 0) for name in STATUSES}, "tickets": found}
+        )
+        return
+    if found:
+        rows = [[t.ticket_id, t.status, t.platform, t.created_at, t.updated_at] for t in found]
+        out.print(table("ticket", "status", "platform", "first here", "changed here", rows=rows))
+    out.print(", ".join(f"{counts.get(name, 0)} {name}" for name in STATUSES) + f" in {company.id}.")
+
+
+def audit(
+    id: Annotated[str, typer.Argument(help="A company, also a removed one; none: all.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many lines, the newest first.")] = _SHOWN,
+    json: bool = Json,
+) -> None:
+    """Who added, changed, erased a company, its key or a setting, and when."""
+    from domain.company import company_id
+    from resources.audit import entries
+    from resources.settings import Settings
+    from resources.storage.base import open_storage
+
+    lines = entries(open_storage(Settings()), company_id(id) if id else None, limit)
+    if json:
+        print_json({"audit": lines})
+    elif lines:
+        rows = [[line.at, line.company_id, line.who, line.action, line.detail] for line in lines]
+        out.print(table("at", "company", "who", "did", "", rows=rows))
+    else:
+        out.print("Nothing was done yet.")
 
 
 def queue(id: Annotated[str, typer.Argument(help="The company.")], json: bool = Json) -> None:

@@ -23,17 +23,18 @@ _QUESTIONS = {
 def demo() -> None:
     """Two sample companies, one Korean, one English: served by a sandbox, synced, searched, and synced again.
 
-    Needs no key and no network; everything is written under data/demo. Takes about a minute.
+    Needs no key and no network; everything is written under data/demo (and into the database of CASEBOOK_STORAGE, when
+    there is one). Takes about a minute.
     """
     started = perf_counter()
-    from pipelines.demo_home import COMPANIES, demo_sandbox, demo_settings
+    from pipelines.demo_home import COMPANIES, demo_sandbox, demo_settings, refuse_others
+    from resources.companies import Companies
 
     settings = demo_settings()
     os.environ["CASEBOOK_HOME"] = str(settings.root)
+    registry = Companies(settings)
+    refuse_others(registry)
     with demo_sandbox(settings) as sandbox:
-        from resources.companies import Companies
-
-        registry = Companies(settings)
         out.print(
             f"A sandbox stands in for Freshdesk at http://127.0.0.1:{sandbox.port}; everything stays under {settings.root}"
         )
@@ -50,7 +51,8 @@ def demo() -> None:
             _sync(registry, id)
     out.print(Rule("next", align="left"))
     out.print(
-        f"That took {perf_counter() - started:.0f} s; the next demo begins anew. To look around:\n"
+        f"That took {perf_counter() - started:.0f} s; the next demo begins anew. To look around"
+        f"{'' if settings.storage == 'file' else ' (with CASEBOOK_STORAGE as it is now)'}:\n"
         "  .venv/bin/casebook ui --demo                  the assets, runs and lineage in the Dagster UI\n"
         f"  CASEBOOK_HOME={settings.root} .venv/bin/casebook search acme 'refund for a double charge'\n"
         "  .venv/bin/casebook company add --help         your own helpdesk, or an export of it",

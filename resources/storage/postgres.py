@@ -53,7 +53,7 @@ def database_url(address: str, variable: str) -> URL:
         url = make_url(address)
     except (ArgumentError, ValueError):
         url = None
-    if url is None or url.drivername not in ("postgresql", "postgresql+psycopg"):
+    if url is None or url.drivername not in ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"):
         raise InputError(
             f"{variable} is no address of a storage.",
             "It is neither 'file' nor the address of a Postgres database.",
@@ -174,7 +174,7 @@ class PostgresCompanyStore(SqlCompanyStore):
         self.db.execute(sa.delete(incoming))
 
     def _cursor(self) -> psycopg.Cursor[Any]:
-        connection: Any = self.db.connection.driver_connection
+        connection: Any = self.db.connection.dbapi_connection  # psycopg's own
         return connection.cursor()
 
 

@@ -110,7 +110,7 @@ def _roles(db: sa.Connection, app: URL) -> list[str]:
 
 def _make_role(db: sa.Connection, name: str, password: str | None) -> None:
     """A role without any right of its own. Its password is hashed here, so that no log of the server can hold it."""
-    connection: Any = db.connection.driver_connection
+    connection: Any = db.connection.dbapi_connection
     kind = sql.SQL("NOLOGIN")
     if password is not None:
         kind = sql.SQL("LOGIN")
@@ -122,5 +122,5 @@ def _make_role(db: sa.Connection, name: str, password: str | None) -> None:
 
 
 def _run(db: sa.Connection, statement: sql.Composed) -> None:
-    connection: Any = db.connection.driver_connection
+    connection: Any = db.connection.dbapi_connection
     connection.execute(statement)
