@@ -46,10 +46,10 @@ _PLACEHOLDER = re.compile(
     rf"|(?<=[({{<「]){_BODY}(?=[)}}>」])"
     rf"|(?:\[ ?|(?<![A-Za-z0-9_]))({_NAME}) ?\\?_ ?{_NUMBER}(?![A-Za-z0-9_@])(?: ?\])?"
     r"|［[^［］\n]{1,20}］",
-    re.IGNORECASE,
+    re.ASCII | re.IGNORECASE,
 )
 #: What could become a placeholder in a service's hands: its number is never given out.
-_RESERVED = re.compile(rf"({_NAME})[\W_]{{0,8}}{_NUMBER}(?![0-9])", re.IGNORECASE)
+_RESERVED = re.compile(rf"({_NAME})[\W_]{{0,8}}{_NUMBER}(?![0-9])", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -305,7 +305,7 @@ _OTHER_NAMES = (
 _PHONE_NAMES = (
     r"전화|연락|휴대|핸드폰|폰|문자|팩스|대표번호|대표 번호|고객센터|콜센터|통화|인증|내 번호|제 번호|본인 번호|수신|h\.?p|"
     r"(?<![a-z])(?:tel|telno|telephone|phone|(?:my|his|her|our|this) number|call|calling|mobile"
-    r"|cell|text|sms|fax|dial|whatsapp|contact|reach|ring|line)(?![a-z])|(?<![a-z.])[mtp][.:]"
+    r"|cell|text(?= (?:me|us|at|to|my|him|her)\b| \Z)|sms|fax|dial|whatsapp|contact|reach|ring|line)(?![a-z])|(?<![a-z.])[mtp][.:]"
 )
 _NAMES = re.compile(f"(?P<phone>{_PHONE_NAMES})|(?P<other>{_OTHER_NAMES})")
 _FILLED = re.compile(
