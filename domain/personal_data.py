@@ -299,13 +299,14 @@ _OTHER_NAMES = (
     r"주문|예약|접수|상품|제품|품번|시리얼|일련|모델|송장|운송장|등기|택배|버전|바코드|쿠폰|계좌|사업자|회원|고객번호|문의번호"
     r"|티켓|견적|거래|승인|인보이스|대한통운|한진|"
     r"(?<![a-z])(?:orders?|invoice|track(?:ing)?|trace|booking|reservation|reference|ref|case|ticket|serial|s/n|sn"
-    r"|model|sku|isbn|version|part|lot|batch|imei|po|quote|transaction|txn|confirmation|parcel|shipment|waybill|awb|account|fedex|ups"
-    r"|dhl|usps|id|epoch|timestamp)(?![a-z])"
+    r"|model|sku|isbn|version|part|lot|batch|imei|po|quote|transaction|txn|confirmation|parcel|shipment"
+    r"|waybill|awb|account|fedex|ups|dhl|usps|id|epoch|timestamp)(?![a-z])"
 )
 _PHONE_NAMES = (
     r"전화|연락|휴대|핸드폰|폰|문자|팩스|대표번호|대표 번호|고객센터|콜센터|통화|인증|내 번호|제 번호|본인 번호|수신|h\.?p|"
     r"(?<![a-z])(?:tel|telno|telephone|phone|(?:my|his|her|our|this) number|call|calling|mobile"
-    r"|cell|text(?= (?:me|us|at|to|my|him|her)\b| \Z)|sms|fax|dial|whatsapp|contact|reach|ring|line)(?![a-z])|(?<![a-z.])[mtp][.:]"
+    r"|cell|text(?= (?:me|us|at|to|my|him|her)\b| \Z)|sms|fax|dial|whatsapp|contact|reach|ring|line)(?![a-z])"
+    r"|(?<![a-z.])[mtp][.:]"
 )
 _NAMES = re.compile(f"(?P<phone>{_PHONE_NAMES})|(?P<other>{_OTHER_NAMES})")
 _FILLED = re.compile(
