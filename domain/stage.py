@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from domain.company import CompanyId
 from domain.fingerprint import fingerprint
 
 TABLES: dict[str, str] = {
@@ -189,6 +190,9 @@ class Transaction(Protocol):
 class CompanyStore(Protocol):
     """Everything one company has. No call takes a company: a handle cannot reach another one's rows."""
 
+    @property
+    def company(self) -> CompanyId: ...
+
     def begin(self, run_id: str, now: str) -> AbstractContextManager[Transaction]:
         """Open a write; commits at the end of the ``with`` block, rolls back when it raises."""
         ...
@@ -230,6 +234,10 @@ class CompanyStore(Protocol):
         ...
 
     def paid(self, made_by: str, source_hashes: Sequence[str]) -> dict[str, Made]: ...
+
+    def forgotten(self) -> dict[str, str]:
+        """The hashes of what must not come back (``domain/forgotten``), each with when it was forgotten."""
+        ...
 
     def keep_paid(self, made_by: str, results: Sequence[tuple[str, str, Made]], run_id: str, now: str) -> None:
         """Store paid results (source_hash, doc_id, what was made) in one commit of their own, at once (R8)."""

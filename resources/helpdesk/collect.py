@@ -5,11 +5,12 @@ Does not belong here: how a platform is walked (its adapter), or what a ticket m
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from domain.derive import due_again
 from domain.errors import CasebookError, DocumentError, InputError
+from domain.forgotten import Forgotten
 from domain.stage import CompanyStore, Put, Report
 from resources.helpdesk.base import Document, Helpdesk, Json, Page
 
@@ -47,6 +48,9 @@ class Collection:
         self.progress = progress
         self.report = Report()
         self.replaced = 0
+        self.forgotten = Forgotten(store.company, store.forgotten())
+        self.left_out: set[str] = set()
+        """Documents that the source shows and that were forgotten here."""
         self.vanished: set[str] = set()
         """Waiting documents that the source no longer has."""
 
@@ -65,6 +69,8 @@ class Collection:
             self.report.seconds = perf_counter() - started
         if self.replaced:
             self.report.notes.append(f"{self.replaced} characters that no store takes became U+FFFD")
+        if self.left_out:
+            self.report.notes.append(f"{len(self.left_out)} documents were left out: they are to stay forgotten")
         return self.report
 
     def _walk(self, walk: Walk) -> None:
@@ -79,7 +85,7 @@ class Collection:
                 found |= self._missing(seen)
             gone = (gone - set(page.seen)) | found  # what was seen is back
             unproved -= found.union(page.seen)
-            self._commit(page, gone)
+            self._commit(*self._remembered(page), gone)
             self.progress(self.report)
         self._weigh(gone, walk.accept_deletions)
         if not self.helpdesk.absent_is_gone:
@@ -122,22 +128,44 @@ class Collection:
         except DocumentError:  # it is there, and cannot be read
             return False
 
-    def _commit(self, page: Page, gone: set[str]) -> None:
-        """A page with its cursor. What is gone only waits with it, so that all deletions of a walk are weighed together."""
+    def _remembered(self, page: Page) -> tuple[Page, list[str]]:
+        """The page without what was forgotten, and the ids of that."""
+        if not self.forgotten:
+            return page, []
+        left_out = [document.doc_id for document in page.documents if self._is_forgotten(document)]
+        unreadable = [bad for bad in page.unreadable if not self.forgotten.document(bad.doc_id)]
+        self.left_out.update(left_out)
+        documents = [document for document in page.documents if document.doc_id not in left_out]
+        return replace(page, documents=documents, unreadable=unreadable), left_out
+
+    def _is_forgotten(self, document: Document) -> bool:
+        if not self.forgotten:
+            return False
+        if self.forgotten.document(document.doc_id):
+            return True
+        ticket = self.helpdesk.neutral(document.payload)
+        return self.forgotten.ticket_of(ticket.requester, ticket.created_at)
+
+    def _commit(self, page: Page, left_out: Sequence[str], gone: set[str]) -> None:
+        """A page with its cursor. What is gone only waits with it, so that all deletions of a walk are weighed together.
+        ``left_out`` may still be here under a requester who was not to be forgotten."""
         fresh = self._fresh(page.documents)
         failures = {bad.doc_id: bad.reason for bad in page.unreadable}
         waiting = self.store.queued(TABLE, [*page.seen, *failures])
-        settled = [doc.doc_id for doc in page.documents if doc.doc_id in waiting]
+        settled = [doc_id for doc_id in (*(doc.doc_id for doc in page.documents), *left_out) if doc_id in waiting]
+        outdated = sorted(self._live(left_out))
         kept = {_CURSOR: {"made_by": self.helpdesk.made_by, "cursor": page.cursor}, _GONE: sorted(gone)}
         moved_on = {name: value for name, value in kept.items() if (self.store.state(name) or []) != value}
         moved = 0
-        if fresh or failures or settled or moved_on:
+        if fresh or failures or settled or outdated or moved_on:
             with self.store.begin(self.run_id, self.now) as write:
                 moved = write.upsert(TABLE, [self._put(document) for document in fresh])
                 write.fail(
                     TABLE, failures, {doc_id: due_again(self.now, waiting.get(doc_id, -1) + 1) for doc_id in failures}
                 )
                 write.settle(TABLE, settled)
+                self.report.removed += write.delete(TABLE, outdated)
+                write.forget_paid(outdated)
                 for name, value in moved_on.items():
                     write.save_state(name, value)
         self._count(len(page.seen), moved, fresh, failures)
@@ -161,7 +189,7 @@ class Collection:
         report.read += read
         report.changed += moved
         report.failed += len(list(failures))
-        report.skipped = report.read - report.changed - report.failed
+        report.skipped = report.read - report.changed - report.removed - report.failed
         report.sample += [document.doc_id for document in fresh][: 10 - len(report.sample)]
         self.replaced += sum(document.replaced for document in fresh)
 
@@ -172,8 +200,15 @@ class Collection:
                 self.vanished.add(doc_id)
 
     def _fetch_only(self, doc_id: str) -> None:
-        """The one document that a person asked for. Raises ``InputError`` when nobody knows it."""
-        if self._fetch(doc_id):
+        """The one document that a person asked for. Raises ``InputError`` when nobody knows it, or it was forgotten."""
+        known = not self.forgotten.document(doc_id) and self._fetch(doc_id)
+        if self.left_out or self.forgotten.document(doc_id):
+            raise InputError(
+                f"document {doc_id!r} was forgotten.",
+                "A sync leaves it out.",
+                f"If that was a mistake, run 'casebook forget {self.store.company} --allow-again' for it, or its requester.",
+            )
+        if known:
             return
         if not self._live([doc_id]):
             raise InputError(f"no document {doc_id!r}.", "Neither the helpdesk nor Casebook has it.")
@@ -188,6 +223,14 @@ class Collection:
             failure = str(error)
         if document is None and not failure:
             return False
+        if document and self._is_forgotten(document):
+            self.left_out.add(doc_id)
+            with self.store.begin(self.run_id, self.now) as write:
+                self.report.removed += write.delete(TABLE, [doc_id])
+                write.forget_paid([doc_id])
+                write.settle(TABLE, [doc_id])
+            self._count(1, 0, [], [])
+            return True
         retries = self.store.queued(TABLE, [doc_id]).get(doc_id, -1) + 1
         gone = self._waiting()
         with self.store.begin(self.run_id, self.now) as write:

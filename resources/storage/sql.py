@@ -47,6 +47,8 @@ _EXPORTED = pa.schema(
 
 _KEPT = frozenset(("company_id", "doc_id", "id", "created_at"))
 """What a row keeps from its birth."""
+_SAID = ("content_hash", "source_hash", "made_by", "payload", "vector")
+"""What a tombstone has not."""
 _NOWHERE = (0, None, True)
 _LONGEST_ID = 1000
 
@@ -263,15 +265,34 @@ class SqlCompanyStore:
             found.update((row[0], Made(orjson.loads(row[1]), row[2])) for row in self._all(query))
         return found
 
-    def forgotten(self, digests: Sequence[str]) -> set[str]:
-        """Which of these hashes are of things that must not come back."""
+    def forgotten(self) -> dict[str, str]:
+        """The hashes of what must not come back (``domain/forgotten``), each with when it was forgotten."""
         c = schema.forgotten.c
-        found: set[str] = set()
-        for chunk in _chunks(digests):
-            found.update(
-                self._column(sa.select(c.digest).where(c.company_id == self.company, self.among(c.digest, chunk)))
-            )
-        return found
+        return {row[0]: row[1] for row in self._all(sa.select(c.digest, c.at).where(c.company_id == self.company))}
+
+    def named(self) -> set[str]:
+        """The ids of all documents that any table still holds something of; of a tombstone nothing is left but its id."""
+        found: set[str] = set().union(*(self.ids(table) for table in schema.stages))
+        for table in (schema.queue, schema.paid, schema.votes):
+            found.update(self._column(sa.select(table.c.doc_id).where(table.c.company_id == self.company).distinct()))
+        return found - {None}
+
+    def traces(self, doc_ids: Sequence[str], texts: Sequence[str]) -> dict[str, int]:
+        """How many rows of each table hold anything of these documents, or one of these texts. Looks at every row."""
+        return {table.name: self._traces(table, doc_ids, texts) for table in schema.store.sorted_tables}
+
+    def _traces(self, table: sa.Table, doc_ids: Sequence[str], texts: Sequence[str]) -> int:
+        total = sa.select(sa.func.count()).where(table.c.company_id == self.company)
+        found = 0
+        if "doc_id" in table.c:
+            kept = sa.true()
+            if "deleted" in table.c:
+                kept = sa.or_(~table.c.deleted, *(table.c[name].is_not(None) for name in _SAID))
+            for chunk in _chunks(_possible(doc_ids)):
+                found += self._one(total.where(kept, self.among(table.c.doc_id, chunk)))
+        said = [sa.cast(column, sa.Text) for column in table.c if column.type in (schema.Text, schema.Json)]
+        quoted = [column.contains(text, autoescape=True) for column in said for text in texts]
+        return found + (self._one(total.where(sa.or_(*quoted))) if quoted else 0)
 
     def votes(self) -> list[Vote]:
         """All feedback, the oldest first."""
@@ -419,7 +440,6 @@ class SqlTransaction:
             return 0
         seq = self._tick(len(live))
         stage = schema.stages[table]
-        gone = {"content_hash", "source_hash", "made_by", "payload", "vector"}
         statement = (
             sa.update(stage)
             .where(stage.c.company_id == self._company, stage.c.doc_id == sa.bindparam("key"))
@@ -428,7 +448,7 @@ class SqlTransaction:
                 deleted=True,
                 run_id=self._run_id,
                 updated_at=self._now,
-                **dict.fromkeys(gone, sa.null()),
+                **dict.fromkeys(_SAID, sa.null()),
             )
         )
         self._db.execute(statement, [{"key": doc_id, "new_seq": seq + i} for i, doc_id in enumerate(live, start=1)])
@@ -479,11 +499,37 @@ class SqlTransaction:
         self._delete_where(schema.paid, list(doc_ids), schema.paid.c.doc_id)
 
     def forget(self, digests: Iterable[str], kind: str) -> None:
-        """Remember by its hash what must not come back."""
+        """Remember by its hash what must not come back, as of now."""
         for digest in digests:
             write = self._store.insert(schema.forgotten)
             values = {"company_id": self._company, "digest": digest, "kind": kind, "at": self._now}
-            self._db.execute(write.values(values).on_conflict_do_nothing())
+            newest = write.on_conflict_do_update(index_elements=["company_id", "digest"], set_={"at": self._now})
+            self._db.execute(newest, values)
+
+    def allow(self, digests: Sequence[str]) -> None:
+        """Take hashes off the list again."""
+        self._delete_where(schema.forgotten, digests, schema.forgotten.c.digest)
+
+    def erase(self, doc_ids: Sequence[str]) -> None:
+        """Erase all that any table says of documents. Tombstones stay for the readers that follow a table, with nothing but
+        the id. A result that another document paid for goes too where it was made from the same text: that one keeps
+        what it has in its own row."""
+        sources = {
+            head.source_hash
+            for table in schema.stages
+            for head in self._store.heads(table, doc_ids).values()
+            if head.source_hash
+        }
+        self._delete_where(schema.paid, sorted(sources), schema.paid.c.source_hash)
+        for table in (schema.paid, schema.queue, schema.votes):
+            self._delete_where(table, doc_ids, table.c.doc_id)
+        for table in schema.stages:
+            self.delete(table, doc_ids)
+        c, gone = schema.states.c, set(doc_ids)
+        for name, value in self._db.execute(sa.select(c.name, c.value).where(c.company_id == self._company)).all():
+            kept = _without(before := orjson.loads(value), gone)
+            if kept != before:
+                self.save_state(name, kept)
 
     def vote(self, vote: Vote) -> None:
         """Keep a person's feedback."""
@@ -525,6 +571,15 @@ class SqlTransaction:
             "id": seq,
             "created_at": self._now,
         }
+
+
+def _without(value: Any, gone: set[str]) -> Any:
+    """A JSON value whose lists and objects do not name these."""
+    if isinstance(value, list):
+        return [_without(item, gone) for item in value if not (isinstance(item, str) and item in gone)]
+    if isinstance(value, dict):
+        return {name: _without(item, gone) for name, item in value.items() if name not in gone}
+    return value
 
 
 def _floats(blob: bytes | None) -> list[float] | None:

@@ -484,7 +484,7 @@ def test_what_is_forgotten_is_remembered_by_its_hash(store: SqlCompanyStore) -> 
     with store.begin("run", NOW) as transaction:
         transaction.forget(["h1", "h2"], "document")
         transaction.forget(["h2"], "document")
-    assert store.forgotten(["h1", "h2", "h3"]) == {"h1", "h2"}
+    assert store.forgotten().keys() == {"h1", "h2"}
 
 
 def test_tickets_are_shown_with_what_became_of_them(store: SqlCompanyStore) -> None:

@@ -1,0 +1,70 @@
+"""What a company was asked to forget: the hashes that keep a later sync from bringing it back.
+
+Belongs here: the one form in which a document's id or a person's address is hashed, and the rule of what is left out.
+Does not belong here: erasing (``resources/erase``), or the walk that leaves out (``resources/helpdesk/collect``).
+
+The list holds hashes only (BLAKE2b, with the company in them, so that two companies' lists cannot be compared). Who has
+an address in hand can ask whether it is on the list; nobody can read one from it.
+"""
+
+import hashlib
+import unicodedata
+from collections.abc import Mapping
+from contextlib import suppress
+from email.utils import parseaddr
+from typing import Literal
+
+from domain.fingerprint import canonical, clean
+from domain.ticket import Person
+
+Kind = Literal["document", "requester"]
+
+
+def digest(company: str, kind: Kind, value: str) -> str:
+    """64 hex digits: BLAKE2b-256 of company, kind and value. A requester's value is one of ``keys``."""
+    return hashlib.blake2b(canonical([company, kind, clean(value)[0]]), digest_size=32).hexdigest()
+
+
+def address(text: str) -> str:
+    """The one form of a mail address: without a name around it, full-width forms folded, lower case, the domain in ASCII
+    (RFC 5891). "" where there is none. ``a+b@`` and ``a@`` stay two: whose they are, only their server knows."""
+    folded = unicodedata.normalize("NFKC", text).strip().casefold().removeprefix("mailto:")
+    found = parseaddr(folded)[1]
+    local, _, domain = (found if "@" in found else folded).rpartition("@")
+    if not local or not domain:
+        return ""
+    with suppress(UnicodeError):  # no domain of the internet, but one address all the same
+        domain = domain.encode("idna").decode()
+    return f"{local.strip()}@{domain.rstrip('.')}"
+
+
+def keys(person: Person) -> list[str]:
+    """By what a requester is known: address, and the helpdesk's id, which stays when the address changes."""
+    known = address(person.email)
+    return [*([known] if known else []), *([f"id {person.id}"] if person.id else [])]
+
+
+def requester_key(text: str) -> str:
+    """The key of what a person typed: an address, else the helpdesk's id of a requester."""
+    return address(text) or f"id {text.strip()}"
+
+
+class Forgotten:
+    """The list of one company. ``listed`` maps each digest to when it was forgotten (ISO 8601 UTC)."""
+
+    def __init__(self, company: str, listed: Mapping[str, str]) -> None:
+        self.company = company
+        self._listed = listed
+
+    def __bool__(self) -> bool:
+        return bool(self._listed)
+
+    def document(self, doc_id: str) -> bool:
+        """Whether a document is on the list itself."""
+        return digest(self.company, "document", doc_id) in self._listed
+
+    def ticket_of(self, person: Person, created_at: str) -> bool:
+        """Whether a ticket is left out for its requester: those that they wrote up to the moment of forgetting, and those
+        of which nobody says when. What they write later is welcome."""
+        times = (self._listed.get(digest(self.company, "requester", key)) for key in keys(person))
+        return any(at is not None and created_at <= at for at in times)
