@@ -96,12 +96,24 @@ class Companies:
             self._record(db, company.id, action, detail)
         return changed
 
-    def secret(self, company: Company) -> str:
-        """The helpdesk's key in clear, "" when it has none."""
+    def secret(self, company: Company, *, fresh: bool = False) -> str:
+        """The helpdesk's key in clear, "" when it has none. ``fresh``: for who was just refused with it."""
+        stored = self.stored_secret(company)
+        try:
+            return self._opened(company, stored, fresh)
+        except InputError:
+            now = self.stored_secret(company)
+            if now == stored:
+                raise
+        return self._opened(company, now, fresh)  # a rotation of the master key has just ended
+
+    def stored_secret(self, company: Company) -> str:
+        """The helpdesk's key as it is stored: sealed, or a reference; "" for none."""
         with self.storage.registry(company.id) as db:
-            this = (_secrets.c.company_id == company.id) & (_secrets.c.name == _HELPDESK)
-            sealed = db.execute(sa.select(_secrets.c.sealed).where(this)).scalar_one_or_none()
-        return secrets.open_secret(self.settings, sealed, company.id) if sealed else ""
+            return db.execute(sa.select(_secrets.c.sealed).where(_this_secret(company.id))).scalar_one_or_none() or ""
+
+    def _opened(self, company: Company, stored: str, fresh: bool) -> str:
+        return secrets.open_secret(self.settings, stored, company.id, fresh=fresh) if stored else ""
 
     def set_secret(self, company: Company, secret: str) -> None:
         """Store another key; ``secret`` is sealed already."""
@@ -151,9 +163,12 @@ def _taken(company: Company) -> InputError:
     )
 
 
+def _this_secret(company: CompanyId) -> sa.ColumnElement[bool]:
+    return (_secrets.c.company_id == company) & (_secrets.c.name == _HELPDESK)
+
+
 def _put_secret(db: sa.Connection, company: CompanyId, sealed: str) -> None:
-    this = (_secrets.c.company_id == company) & (_secrets.c.name == _HELPDESK)
-    db.execute(sa.delete(_secrets).where(this))
+    db.execute(sa.delete(_secrets).where(_this_secret(company)))
     if sealed:
         db.execute(sa.insert(_secrets), {"company_id": company, "name": _HELPDESK, "sealed": sealed})
 

@@ -102,8 +102,9 @@ class Http:
     """A client of one API under ``base``. Threads may share it.
 
     ``name`` is what messages call the source. ``on_send`` is called once for every request sent, tries included.
-    ``wake`` is set by who wants all waiting to end: waits then raise ``SourceUnavailable``. Raises ``InputError`` for a
-    ``base`` that is no address.
+    ``wake`` is set by who wants all waiting to end: waits then raise ``SourceUnavailable``. ``renew`` is asked after a 401
+    for the authorization as it is now; when it is another one, the request is sent once more. Raises ``InputError`` for
+    a ``base`` that is no address.
     """
 
     def __init__(
@@ -114,15 +115,17 @@ class Http:
         name: str,
         budget: RateBudget,
         on_send: Callable[[], None],
+        renew: Callable[[], str] | None = None,
         connections: int = 8,
         timeout: tuple[float, float] = (5.0, 30.0),
     ) -> None:
         self.base, self.name, self.budget = base, name, budget
         self.wake = threading.Event()
         self._on_send, self._timeout = on_send, timeout
+        self._authorization, self._renew, self._renewing = authorization, renew, threading.Lock()
         self._heard = False
         self._bad_in_a_row = 0
-        self._session = _session(base, authorization, connections)
+        self._session = _session(base, connections)
         # Preparing a request costs as much as sending it, and all of ours are alike but for the address.
         try:
             self._request = self._session.prepare_request(requests.Request("GET", base))
@@ -172,11 +175,27 @@ class Http:
         return bad
 
     def _once(self, path: str, params: Mapping[str, str | int] | None, shape: type, cost: float) -> Answer:
+        url = f"{self.base}{path}?{urlencode(params)}" if params else self.base + path
+        authorization = self._authorization
+        response, taken = self._send(url, authorization, cost)
+        if response.status_code == 401 and (renewed := self._renewed(authorization)) != authorization:
+            response, taken = self._send(url, renewed, cost)
+        return self._read(response, path, shape, taken)
+
+    def _renewed(self, refused: str) -> str:
+        """The authorization after one was refused. Of many threads that are refused at once, the first one asks."""
+        with self._renewing:
+            if self._renew and self._authorization == refused:
+                self._authorization = self._renew()
+            return self._authorization
+
+    def _send(self, url: str, authorization: str, cost: float) -> tuple[requests.Response, Taken]:
         taken = self.budget.take(cost, self._sleep)
         self._on_send()
         headers: Mapping[str, str] = {}
         request = self._request.copy()
-        request.url = f"{self.base}{path}?{urlencode(params)}" if params else self.base + path
+        request.url = url
+        request.headers["Authorization"] = authorization
         try:
             response = self._session.send(request, timeout=self._timeout, allow_redirects=False)
             headers = response.headers
@@ -184,7 +203,7 @@ class Http:
             raise _Passing(_said(error), answered=False) from error
         finally:
             self.budget.done(taken, headers)
-        return self._read(response, path, shape, taken)
+        return response, taken
 
     def _read(self, response: requests.Response, path: str, shape: type, taken: Taken) -> Answer:
         status = response.status_code
@@ -207,7 +226,7 @@ class Http:
     def _refused(self, response: requests.Response, path: str) -> HttpRefused:
         status, where = response.status_code, f"{self.base}{path} answered {response.status_code}"
         if status == 401:
-            remedy = "Check the key; 'casebook company rotate-key' takes a new one."
+            remedy = "Check the key; 'casebook company set ID --key-…' takes a new one."
             return HttpRefused(status, f"{self.name} refused the key.", f"{where}.", remedy)
         titles = {
             403: f"{self.name} does not let this key read what was asked.",
@@ -250,12 +269,11 @@ def _failure(state: RetryCallState) -> _Passing:
     return failure
 
 
-def _session(base: str, authorization: str, connections: int) -> requests.Session:
+def _session(base: str, connections: int) -> requests.Session:
     session = requests.Session()
     adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=connections + 1)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
-    session.headers["Authorization"] = authorization
     session.headers["Accept"] = "application/json"
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     # Read the environment once instead of with every request; a .netrc must not replace the key.

@@ -104,6 +104,10 @@ class _Chunk:
         return Page(self.documents, self.seen, dict(stands), self.gone, self.unreadable)
 
 
+def _authorization(key: str) -> str:
+    return basic(key.strip(), "X")
+
+
 class Freshdesk:
     """One Freshdesk account. ``url`` is ``https://ACCOUNT.freshdesk.com``.
 
@@ -111,7 +115,7 @@ class Freshdesk:
     which is given the status in words). ``attachments``: metadata of all files (``full``: 2 credits a ticket), of those
     in the thread (``threads``: 1), or ``none`` (1). ``since`` (YYYY-MM-DD): tickets untouched since are left out.
     ``rate_share`` is the part of the account's request limit that may be used. ``statuses`` and ``products`` name an
-    account's own numbers.
+    account's own numbers. ``renewed_key`` is asked for the key as it is now when ``key`` was refused in mid-walk.
     """
 
     platform = "freshdesk"
@@ -123,6 +127,7 @@ class Freshdesk:
         url: str,
         key: str,
         *,
+        renewed_key: Callable[[], str] | None = None,
         conversations: Literal["all", "resolved"] = "all",
         attachments: Literal["full", "threads", "none"] = "full",
         since: str = "",
@@ -141,7 +146,8 @@ class Freshdesk:
         self._workers = workers
         self._http = Http(
             f"{self.url}/api/v2",
-            basic(key.strip(), "X"),
+            _authorization(key),
+            renew=renewed_key and (lambda: _authorization(renewed_key())),
             name="Freshdesk",
             budget=RateBudget(rate_share),
             on_send=self._count,
