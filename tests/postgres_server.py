@@ -8,6 +8,7 @@ Does not belong here: any test.
 
 import importlib.util
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -53,9 +54,11 @@ def _binaries(into: Path) -> Path:
 class PostgresServer:
     """One server with one superuser, whom nobody but this class uses. ``with`` starts and stops it."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, largest_file: int = 0, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="casebook-postgres-"))
         self.options = settings
+        self.largest_file = largest_file
+        """In bytes: stands for a disk that fills up; 0 for none."""
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -90,8 +93,9 @@ class PostgresServer:
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         log = (self.folder / "log").open("ab")
         self._process = subprocess.Popen(
-            [self._bin / "postgres", "-D", self._data, *words], user=self._user, stdout=log, stderr=log, cwd=self.folder
-        )
+            [self._bin / "postgres", "-D", self._data, *words],
+            user=self._user, stdout=log, stderr=log, cwd=self.folder, preexec_fn=self._limit,
+        )  # fmt: skip
         log.close()
         self._wait()
 
@@ -139,6 +143,10 @@ class PostgresServer:
             "CASEBOOK_STORAGE": self.address(database, user, APP_PASSWORD),
             "CASEBOOK_STORAGE_ADMIN": self.address(database, ADMIN, ADMIN_PASSWORD),
         }
+
+    def _limit(self) -> None:
+        if self.largest_file:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (self.largest_file, self.largest_file))
 
     def _run(self, program: str, *words: str) -> None:
         done = subprocess.run(

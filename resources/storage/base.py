@@ -48,6 +48,15 @@ class Storage(Protocol):
         """Remove the company's store with everything in it; only under its lock."""
         ...
 
+    def scrub(self, company: CompanyId) -> list[str]:
+        """Leave no bytes behind of rows that were erased, as far as this goes; says what it cannot reach. Only under the
+        company's lock."""
+        ...
+
+    def retire_lock(self, company: CompanyId) -> None:
+        """Remove what the lock of a removed company has left; the last thing that is done under it."""
+        ...
+
     def explained(self) -> AbstractContextManager[None]:
         """Turn what the database says inside the ``with`` block into a ``StorageError`` for a person."""
         ...

@@ -130,6 +130,16 @@ class PostgresStorage:
             for table in schema.store.sorted_tables:
                 db.execute(sa.delete(table).where(table.c.company_id == company))
 
+    def scrub(self, company: CompanyId) -> list[str]:
+        """Only the owner may VACUUM, and bytes of dead rows stay in a page until others take their place."""
+        return [
+            "dead rows in Postgres's files: gone with autovacuum and later writes, at once with the owner's VACUUM FULL",
+            "Postgres's write-ahead log, its archive, replicas that are behind",
+        ]
+
+    def retire_lock(self, company: CompanyId) -> None:
+        """It ends with its connection."""
+
     @contextmanager
     def explained(self) -> Iterator[None]:
         try:
@@ -261,7 +271,7 @@ _TOLD: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     ((pg.InvalidCatalogName,), "there is no such database.", "Check its name in CASEBOOK_STORAGE."),
     ((pg.InsufficientPrivilege,), "the database's role lacks a right.", _UPGRADE),
     ((pg.UndefinedTable, pg.UndefinedColumn), "the database has not the tables of this Casebook.", _UPGRADE),
-    ((pg.DiskFull, pg.OutOfMemory), "the database has no room left.", f"Give it room. {_AGAIN}"),
+    ((pg.DiskFull, pg.OutOfMemory, pg.IoError), "the database cannot write.", f"Look at its disk. {_AGAIN}"),
     ((pg.ReadOnlySqlTransaction,), "the database takes no writes.", f"It may be a standby. {_AGAIN}"),
 )
 
@@ -275,8 +285,12 @@ def _connection_told(said: str, place: str) -> StorageError:
         )
     if "database" in lower and "does not exist" in lower:
         return StorageError("there is no such database.", f"{place}: {said}.", "Check its name in CASEBOOK_STORAGE.")
-    if "certificate" in lower or ("ssl" in lower and "server" not in lower):
-        return StorageError("the database's certificate is not trusted.", f"{place}: {said}.", "Check sslrootcert.")
+    if "certificate" in lower or "ssl" in lower:
+        return StorageError(
+            "the database's encryption is not what its address asks for.",
+            f"{place}: {said}.",
+            "Check sslmode and sslrootcert in CASEBOOK_STORAGE.",
+        )
     return StorageUnavailable(
         "the database cannot be reached.", f"{place}: {said}.", f"Check CASEBOOK_STORAGE and the server. {_AGAIN}"
     )

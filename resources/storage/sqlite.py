@@ -161,6 +161,27 @@ class FileStorage:
             for name in ("-wal", "-shm", "", ".lock"):
                 (self.folder(company) / f"{_FILE}{name}").unlink(missing_ok=True)
 
+    def scrub(self, company: CompanyId) -> list[str]:
+        """Rows that moved leave copies in their pages that secure_delete does not meet, and all lie in the log: the files are
+        written anew, whole."""
+        for path in (self.folder(company) / _FILE, self.root / "registry.sqlite"):
+            if path.exists():
+                with explained(path), _engine(path).connect() as db:
+                    plain: Any = db.connection.driver_connection
+                    plain.execute("VACUUM")
+                    busy, *_ = plain.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    if busy:
+                        raise StorageError(
+                            "the database's log cannot be emptied.",
+                            f"{path}: another process reads from it.",
+                            "End it, or wait for it, and run the command again.",
+                        )
+        return []
+
+    def retire_lock(self, company: CompanyId) -> None:
+        """Who waits for the lock of a file that is gone makes another one (filelock looks at its links)."""
+        (self.root / "locks" / f"{company_id(company)}.lock").unlink(missing_ok=True)
+
     def explained(self) -> AbstractContextManager[None]:
         return explained(self.root)
 
