@@ -272,6 +272,7 @@ _TOLD: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     ((pg.InsufficientPrivilege,), "the database's role lacks a right.", _UPGRADE),
     ((pg.UndefinedTable, pg.UndefinedColumn), "the database has not the tables of this Casebook.", _UPGRADE),
     ((pg.DiskFull, pg.OutOfMemory, pg.IoError), "the database cannot write.", f"Look at its disk. {_AGAIN}"),
+    ((pg.InternalError_,), "the database failed.", f"Look at the server's log, and at its disk. {_AGAIN}"),
     ((pg.ReadOnlySqlTransaction,), "the database takes no writes.", f"It may be a standby. {_AGAIN}"),
 )
 
