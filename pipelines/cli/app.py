@@ -11,7 +11,7 @@ from importlib.metadata import version
 import typer
 
 from domain.errors import CasebookError, InputError
-from pipelines.cli import company, data, demo, search, storage, sync, ui
+from pipelines.cli import company, data, demo, migrate, search, storage, sync, ui
 from pipelines.cli.output import out, show_error
 from sandbox import serve
 
@@ -38,6 +38,7 @@ app.command()(data.queue)
 app.command()(data.export)
 app.command()(data.audit)
 app.add_typer(storage.app, name="storage")
+app.command()(migrate.migrate)
 app.command()(ui.ui)
 app.command("sandbox")(serve.command)
 
