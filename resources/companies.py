@@ -7,18 +7,20 @@ Dagster's partitions (a sensor follows this table).
 
 import json
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from cryptography.fernet import InvalidToken, MultiFernet
 from sqlalchemy.exc import IntegrityError
 
 from domain.company import Company, CompanyId, company_id
-from domain.errors import InputError
+from domain.errors import InputError, StorageError
 from resources import audit, secrets
+from resources.cache.base import open_cache
 from resources.settings import Settings
 from resources.storage import schema
 from resources.storage.base import OpenStore, open_storage
@@ -28,25 +30,29 @@ from resources.storage.sqlite import explained
 _companies = schema.companies
 _secrets = schema.company_secrets
 _HELPDESK = "helpdesk"
+_CURRENT_SECONDS = 5
 
 
 class Companies:
-    """The registry under one home."""
+    """The registry of an installation. Raises ``InputError`` for an address of storage or cache that can never work."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.storage = open_storage(settings)
+        self.cache = open_cache(settings)
 
     def list(self) -> list[Company]:
         """All companies in the order of their ids."""
         with self.storage.registry() as db:
-            return [_company(row) for row in db.execute(sa.select(_companies).order_by(_companies.c.company_id))]
+            return [
+                _company(row) for row in db.execute(sa.select(_companies).order_by(_companies.c.company_id)).mappings()
+            ]
 
     def get(self, text: str) -> Company:
         """The company of this id. Raises ``InputError`` that lists the known ones."""
         wanted = company_id(text)
         with self.storage.registry() as db:
-            row = db.execute(sa.select(_companies).where(_companies.c.company_id == wanted)).first()
+            row = db.execute(sa.select(_companies).where(_companies.c.company_id == wanted)).mappings().first()
             if row is not None:
                 return _company(row)
             known = [name for (name,) in db.execute(sa.select(_companies.c.company_id).order_by("company_id"))]
@@ -55,6 +61,22 @@ class Companies:
             f"Known: {', '.join(known)}." if known else "None is known yet.",
             "Add it with 'casebook company add'.",
         )
+
+    def current(self, company: CompanyId) -> Company:
+        """The same for who asks with every question, through the cache: a change works in the next call, or, in another
+        process that cannot be told, within 5 seconds. Who writes to a company reads the registry itself: ``get``.
+
+        What is cached is sealed with the master key and holds its time, so who can write to Redis can neither forge nor
+        bring back settings. Without a master key nothing is cached.
+        """
+        try:
+            keys = MultiFernet(secrets.master_key(self.settings).keys)
+        except InputError:
+            return self.get(company)
+        [token] = self.cache.get_or_make(
+            company, "settings", ["company"], lambda _: [_sealed(self.get(company), keys)], _CURRENT_SECONDS
+        )
+        return _unsealed(token, company, keys) or self.get(company)
 
     def add(self, company: Company, secret: str) -> None:
         """Register a company; ``secret`` is sealed already, "" for none. Raises ``InputError`` when the id is taken."""
@@ -67,6 +89,7 @@ class Companies:
                 raise _taken(company) from None
             _put_secret(db, company.id, secret)
             self._record(db, company.id, "company added", company.platform)
+        self._forget(company)
 
     def set(self, company: Company, **settings: Any) -> Company:
         """Store settings (values as the catalogue reads them) and give the company as it is now: others may have changed
@@ -76,25 +99,42 @@ class Companies:
             company, lambda now: replace(now, settings={**now.settings, **settings}), "settings changed", said
         )
 
-    def move(self, company: Company, endpoint: str) -> Company:
-        """The company's helpdesk, or export, has another address."""
-        return self._change(company, lambda now: replace(now, endpoint=endpoint), "address changed", "")
+    def move(self, company: Company, endpoint: str, secret: str = "") -> Company:
+        """The company's helpdesk, or export, has another address, and with it another key (sealed already) if one is given:
+        both at once, for no key may be sent to an address that it does not belong to."""
+        return self._change(company, lambda now: replace(now, endpoint=endpoint), "address changed", secret=secret)
 
     def pause(self, company: Company, paused: bool) -> Company:
         """Leave a company out of the nightly sync, or take it in again."""
-        return self._change(company, lambda now: replace(now, paused=paused), "paused" if paused else "resumed", "")
+        return self._change(company, lambda now: replace(now, paused=paused), "paused" if paused else "resumed")
 
-    def _change(self, company: Company, change: Callable[[Company], Company], action: str, detail: str) -> Company:
+    def _change(
+        self,
+        company: Company,
+        change: Callable[[Company], Company],
+        action: str = "",
+        detail: str = "",
+        secret: str = "",
+    ) -> Company:
         this = _companies.c.company_id == company.id
-        with self.storage.registry() as db:
+        with self.storage.registry(company.id) as db:
             # Written first, to hold the row while it is read: a change in between would be lost.
             held = db.execute(sa.update(_companies).where(this).values(company_id=company.id)).rowcount
             if not held:
                 raise InputError(f"company {company.id!r} was removed.")
-            changed = change(_company(db.execute(sa.select(_companies).where(this)).one()))
+            changed = change(_company(db.execute(sa.select(_companies).where(this)).mappings().one()))
             db.execute(sa.update(_companies).where(this), _columns(changed))
-            self._record(db, company.id, action, detail)
+            if action:
+                self._record(db, company.id, action, detail)
+            if secret:
+                _put_secret(db, company.id, secret)
+                self._record(db, company.id, "key changed", _way(secret))
+        self._forget(company)
         return changed
+
+    def _forget(self, company: Company) -> None:
+        with suppress(StorageError):  # what Redis, or a full disk, keeps now is gone in seconds
+            self.cache.forget(company.id, "settings")
 
     def secret(self, company: Company, *, fresh: bool = False) -> str:
         """The helpdesk's key in clear, "" when it has none. ``fresh``: for who was just refused with it."""
@@ -117,9 +157,22 @@ class Companies:
 
     def set_secret(self, company: Company, secret: str) -> None:
         """Store another key; ``secret`` is sealed already."""
+        self._change(company, lambda now: now, secret=secret)
+
+    def reseal(self, company: Company) -> bool:
+        """Seal the company's key with the first master key; whether that changed what is stored. Under ``key_lock``.
+        Raises ``InputError`` when no master key opens it."""
+        stored = self.stored_secret(company)
+        sealed = secrets.reseal(self.settings, stored, company.id)
+        if sealed == stored:
+            return False
         with self.storage.registry(company.id) as db:
-            _put_secret(db, company.id, secret)
-            self._record(db, company.id, "key changed", "")
+            # A key that was stored meanwhile, by another machine, stays.
+            this = _this_secret(company.id) & (_secrets.c.sealed == stored)
+            changed = db.execute(sa.update(_secrets).where(this).values(sealed=sealed)).rowcount > 0
+            if changed:
+                self._record(db, company.id, "master key rotated", "")
+        return changed
 
     def remove(self, company: Company) -> None:
         """Erase a company: its rows, vectors, Parquet files, and its line in the registry last, so that a removal that was
@@ -163,6 +216,24 @@ def _taken(company: Company) -> InputError:
     )
 
 
+def _way(secret: str) -> str:
+    """How a key is kept, for the audit log: a reference is no secret."""
+    return "sealed" if secrets.is_sealed(secret) else secret
+
+
+def _sealed(company: Company, keys: MultiFernet) -> bytes:
+    return keys.encrypt(json.dumps(_columns(company)).encode())
+
+
+def _unsealed(token: bytes, company: CompanyId, keys: MultiFernet) -> Company | None:
+    """None for what was not sealed for this company a moment ago."""
+    try:
+        columns = json.loads(keys.decrypt(token, ttl=_CURRENT_SECONDS))
+    except InvalidToken:
+        return None
+    return _company(columns) if columns["company_id"] == company else None
+
+
 def _this_secret(company: CompanyId) -> sa.ColumnElement[bool]:
     return (_secrets.c.company_id == company) & (_secrets.c.name == _HELPDESK)
 
@@ -177,9 +248,10 @@ def _published(settings: Settings, company: CompanyId) -> list[Path]:
     return list((settings.root / "published").glob(f"*/*/company_id={company}"))
 
 
-def _company(row: sa.Row[*tuple[Any, ...]]) -> Company:
+def _company(row: Mapping[Any, Any]) -> Company:
+    settings = json.loads(row["settings"])
     return Company(
-        CompanyId(row.company_id), row.platform, row.endpoint, json.loads(row.settings), row.paused, row.created_at
+        CompanyId(row["company_id"]), row["platform"], row["endpoint"], settings, row["paused"], row["created_at"]
     )
 
 

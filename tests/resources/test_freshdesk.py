@@ -1,16 +1,22 @@
 """Freshdesk against the sandbox: whatever moves, fails or is killed, the store ends with what the account holds."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tenacity import wait_fixed
 
+from domain.company import Company as Registered
+from domain.company import company_id
 from domain.errors import DocumentError, SourceRefused, SourceUnavailable
-from resources import http
+from resources import http, secrets
+from resources.companies import Companies
 from resources.helpdesk import freshdesk
 from resources.helpdesk.base import Document, Json, Unreadable
 from resources.helpdesk.freshdesk import Freshdesk
+from resources.helpdesk.platforms import open_helpdesk
+from resources.settings import Settings
 from sandbox.serve import Sandbox
 
 COUNT = 130
@@ -405,6 +411,45 @@ def test_check_tells_what_is_wrong(company: Company) -> None:
         company.open().check()
     with pytest.raises(SourceUnavailable, match="cannot be reached"):
         Freshdesk("http://127.0.0.1:9", "key").check()
+
+
+@pytest.fixture
+def registry(company: Company, tmp_path: Path) -> Companies:
+    """Where the account's key is stored."""
+    companies = Companies(Settings(home=tmp_path / "home"))
+    made = Registered(company_id("made"), "freshdesk", company.sandbox.url("made"))
+    companies.add(made, secrets.seal(companies.settings, company.sandbox.key("made")))
+    return companies
+
+
+def test_a_key_that_is_changed_in_mid_walk_loses_nothing(company: Company, registry: Companies) -> None:
+    made = registry.get("made")
+    desk = open_helpdesk(registry, made)
+    walked: set[str] = set()
+    for number, page in enumerate(desk.pages(None, company.known), 1):
+        walked |= {document.doc_id for document in page.documents}
+        if number in (1, 3):
+            registry.set_secret(made, secrets.seal(registry.settings, f"key {number}"))
+            company.admin("options", key=f"key {number}")
+    assert walked == {str(ticket["id"]) for ticket in company.admin("truth")["tickets"]}
+
+
+def test_a_key_that_is_taken_away_ends_the_walk(company: Company, registry: Companies) -> None:
+    desk = open_helpdesk(registry, registry.get("made"))
+    walk = desk.pages(None, company.known)
+    next(walk)
+    company.admin("options", key="nobody knows")
+    with pytest.raises(SourceRefused, match="refused the key"):
+        list(walk)
+
+
+def test_a_key_for_another_address_is_not_sent_to_the_old_one(company: Company, registry: Companies) -> None:
+    made = registry.get("made")
+    desk = open_helpdesk(registry, made)
+    company.admin("options", key="for the new address")
+    registry.move(made, "https://new.example.com", secrets.seal(registry.settings, "for the new address"))
+    with pytest.raises(SourceRefused, match="refused the key"):
+        desk.check()
 
 
 def test_options_that_shape_a_document_are_in_its_maker() -> None:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -99,6 +100,67 @@ def test_what_passes_is_tried_again(server: Server, fault: bytes) -> None:
     asked.get("/a", shape=list)
     assert asked.get("/a", shape=list).value == [7]
     assert len(sent) == len(server.requests) == 4
+
+
+def test_a_key_that_was_changed_works_in_the_next_request(server: Server) -> None:
+    right = [basic("old", "X")]
+    server.script = [lambda: answer(200 if server.requests[-1][1]["authorization"] == right[-1] else 401)]
+    sent: list[None] = []
+    asked = Http(
+        *(server.url, right[0]),
+        name="Freshdesk",
+        budget=RateBudget(),
+        on_send=lambda: sent.append(None),
+        renew=lambda: basic("new", "X"),
+    )
+    asked.get("/a")
+    right.append(basic("new", "X"))
+    asked.get("/b")
+    asked.get("/c")
+    assert [path for path, _ in server.requests] == ["/a", "/b", "/b", "/c"]  # the refused one once more, no other
+    assert len(sent) == 4
+
+
+@pytest.mark.parametrize("now", ["old", "also wrong"])
+def test_a_key_that_is_refused_is_asked_for_once(server: Server, now: str) -> None:
+    server.script = [answer(401)]
+    renewals: list[None] = []
+
+    def renew() -> str:
+        renewals.append(None)
+        return basic(now, "X")
+
+    asked = Http(
+        *(server.url, basic("old", "X")), name="Freshdesk", budget=RateBudget(), on_send=lambda: None, renew=renew
+    )
+    with pytest.raises(HttpRefused, match=r"refused the key.*company set ID --key-"):
+        asked.get("/a")
+    assert len(renewals) == 1
+    assert len(server.requests) == (1 if now == "old" else 2)
+
+
+def test_many_threads_that_are_refused_ask_for_one_key(server: Server) -> None:
+    renewals: list[None] = []
+    all_refused = threading.Barrier(5)
+
+    def said() -> bytes:
+        if server.requests[-1][1]["authorization"] == basic("new", "X"):
+            return answer()
+        all_refused.wait(10)
+        return answer(401)
+
+    def renew() -> str:
+        renewals.append(None)
+        return basic("new", "X")
+
+    server.script = [said]
+    asked = Http(
+        *(server.url, basic("old", "X")), name="Freshdesk", budget=RateBudget(), on_send=lambda: None, renew=renew
+    )
+    with ThreadPoolExecutor(5) as pool:
+        assert [one.value for one in pool.map(asked.get, ["/a"] * 5)] == [{}] * 5
+    assert len(renewals) == 1
+    assert len(server.requests) == 10
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 422])
