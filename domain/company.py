@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal, NewType
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from domain.errors import InputError
@@ -68,6 +69,29 @@ def _number(low: float, high: float, kind: type[int] | type[float]) -> Callable[
         return value
 
     return read
+
+
+def _dollars(text: str) -> float | None:
+    try:
+        value = None if text.lower() in ("", "none") else float(text)
+    except ValueError:
+        value = -1.0
+    if value is not None and not 0 <= value < float("inf"):
+        raise ValueError("an amount such as 50 or 12.50, or 'none'")
+    return value
+
+
+def _place(text: str) -> str:
+    """An address or a path; never with a password, for settings are shown."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = None
+    if parts is None or not text.isprintable() or ("://" in text and parts.scheme not in ("http", "https")):
+        raise ValueError("an address (https://…) or a path")
+    if parts.scheme and "@" in parts.netloc:
+        raise ValueError("an address without user and password")
+    return text
 
 
 def _words(text: str) -> list[str]:
@@ -156,6 +180,8 @@ SETTINGS: dict[str, Setting] = {
             "share of the helpdesk's request limit that Casebook may use",
             _number(0.1, 1, float),
         ),
+        Setting("budget_monthly", "US$", None, "what paid services may cost in a calendar month", _dollars),
+        Setting("workbook", "address|path", "", "the workbook of FAQ, regulations and contacts", _place),
         Setting(
             "audience",
             "customer|agent",

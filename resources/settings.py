@@ -3,34 +3,38 @@
 Belongs here: what is the same for all companies. Does not belong here: a company's settings (``domain/company``).
 """
 
+import difflib
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.company import CompanyId, company_id
 from domain.errors import StorageError
 
+_PREFIX = "CASEBOOK_"
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 class Settings(BaseSettings):
     """Read from the environment when it is made. ``home`` holds everything that Casebook writes."""
 
-    model_config = SettingsConfigDict(env_prefix="CASEBOOK_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, env_ignore_empty=True)
 
     home: Path = REPOSITORY / "data"
-    storage: str = "file"
+    storage: str = Field("file", repr=False)
     """Where rows are kept: ``file`` (SQLite under the home), or a Postgres database's address, as its application role."""
-    storage_admin: str = ""
+    storage_admin: str = Field("", repr=False)
     """The same database's address as the role that owns the tables; only ``casebook storage upgrade`` uses it."""
-    dagster_storage: str = ""
+    dagster_storage: str = Field("", repr=False)
     """A Postgres database's address for Dagster's own history; empty: files under the home."""
     actor: str = ""
     """Who acts, for the audit log; empty: the user of the operating system."""
-    master_key: str = ""
+    master_key: str = Field("", repr=False)
     """Fernet key of the companies' secrets; empty: a key file in the home, made when it is first needed."""
-    redis_url: str = ""
+    redis_url: str = Field("", repr=False)
     """Address of the Redis that serves as shared cache (docs/cache.md); empty: each process caches for itself."""
 
     @cached_property
@@ -60,3 +64,16 @@ class Settings(BaseSettings):
     @property
     def dagster_home(self) -> Path:
         return self.root / "dagster"
+
+
+def misspelt_variables(names: Iterable[str]) -> dict[str, str]:
+    """Environment variables that look like one of ours and are none, each with the nearest one that is. Others that begin
+    with ``CASEBOOK_`` are another program's."""
+    known = Settings.model_fields
+    near: dict[str, str] = {}
+    for name in sorted(names):
+        said = name.lower().removeprefix(_PREFIX.lower())
+        if name.lower() == _PREFIX.lower() + said and said not in known:
+            for found in difflib.get_close_matches(said, known, 1, 0.7):
+                near[name] = _PREFIX + found.upper()
+    return near
