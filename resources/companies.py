@@ -175,8 +175,9 @@ class Companies:
         return changed
 
     def remove(self, company: Company) -> None:
-        """Erase a company: its rows, vectors, Parquet files, and its line in the registry last, so that a removal that was
-        cut off can be repeated. Takes its lock. Raises ``StorageError`` when something cannot be erased."""
+        """Erase a company: its rows, vectors, Parquet files, what is cached, and its line in the registry last, so that a
+        removal that was cut off can be repeated. Takes its lock. Raises ``StorageError`` when something cannot be erased.
+        ``resources/erase`` proves it."""
         with self.lock(company.id, "company remove"):
             self.storage.erase(company.id)
             for folder in (self.settings.company_folder(company.id), *_published(self.settings, company.id)):
@@ -186,10 +187,12 @@ class Companies:
                             folder.unlink()
                         else:
                             shutil.rmtree(folder)
+            self.cache.forget(company.id)
             with self.storage.registry(company.id) as db:
                 for table in (_secrets, _companies):
                     db.execute(sa.delete(table).where(table.c.company_id == company.id))
                 self._record(db, company.id, "company removed", "")
+            self.storage.retire_lock(company.id)
 
     def _record(self, db: sa.Connection, company: CompanyId, action: str, detail: str) -> None:
         """In the transaction of the change itself: neither is there without the other."""

@@ -11,8 +11,8 @@ from importlib.metadata import version
 import typer
 
 from domain.errors import CasebookError, InputError
-from pipelines.cli import company, data, demo, migrate, search, storage, sync, ui
-from pipelines.cli.output import out, show_error
+from pipelines.cli import company, data, demo, forget, migrate, search, storage, sync, ui
+from pipelines.cli.output import err, out, show_error
 from sandbox import serve
 
 _INTERRUPTED = 130
@@ -37,6 +37,7 @@ app.command()(data.tickets)
 app.command()(data.queue)
 app.command()(data.export)
 app.command()(data.audit)
+app.command()(forget.forget)
 app.add_typer(storage.app, name="storage")
 app.command()(migrate.migrate)
 app.command()(ui.ui)
@@ -52,7 +53,13 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
-) -> None: ...
+) -> None:
+    from resources.settings import misspelt_variables
+
+    for name, meant in misspelt_variables(os.environ).items():
+        err.print(
+            f"[yellow]Note:[/] the environment variable {name} is not known; did you mean {meant}?", soft_wrap=True
+        )
 
 
 def main() -> None:

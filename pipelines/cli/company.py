@@ -1,7 +1,9 @@
 """``casebook company``: who is served, from where, with which settings."""
 
-import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,15 +11,22 @@ from rich.markup import escape
 
 from domain.company import PLATFORMS, SETTINGS, Company, company_id, read_setting
 from domain.errors import InputError
-from pipelines.cli.output import Json, out, print_json, table
+from pipelines.cli.forget import report
+from pipelines.cli.output import Json, err, out, print_json, table
 
 if TYPE_CHECKING:
     from resources.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Add, check, change and remove companies.")
 
-KeyEnv = Annotated[str, typer.Option(help="Environment variable that holds the API key; only its name is stored.")]
+KeyEnv = Annotated[
+    str | None, typer.Option(help="Environment variable that holds the API key; only its name is stored.")
+]
 KeyStdin = Annotated[bool, typer.Option("--key-stdin", help="Read the API key from standard input; stored encrypted.")]
+KeyRef = Annotated[
+    str | None,
+    typer.Option(metavar="aws:SECRET_ID[#FIELD]", help="AWS secret that holds the API key; only its name is stored."),
+]
 
 
 def _catalogue() -> str:
@@ -40,9 +49,11 @@ def add(
     id: Annotated[str, typer.Argument(help="The company's id: a-z, 0-9 and '-'.")],
     platform: Annotated[str, typer.Option(help=f"One of {', '.join(PLATFORMS)}.")],
     url: Annotated[str, typer.Option(help="freshdesk: https://ACCOUNT.freshdesk.com")] = "",
-    key_env: KeyEnv = "",
+    key_env: KeyEnv = None,
     key_stdin: KeyStdin = False,
+    key_ref: KeyRef = None,
     path: Annotated[str, typer.Option(help="export: a CSV, JSONL or Parquet file, or a folder with tickets.*")] = "",
+    workbook: Annotated[str, typer.Option(help="Address or path of the workbook of FAQ and regulations.")] = "",
     since: Annotated[str, typer.Option(help="Take only tickets updated since this day (2026-01-31).")] = "",
     language: Annotated[str, typer.Option(help="ko, en or auto.")] = "auto",
     setting: Annotated[
@@ -63,12 +74,16 @@ def add(
             f"company {id!r} exists already.", remedy="Change it with 'casebook company set', or remove it first."
         )
     endpoint = _endpoint(platform, url, path)
-    chosen = {name: value for name, value in (("since", since), ("language", language)) if value not in ("", "auto")}
+    options = (("since", since), ("language", language), ("workbook", workbook))
+    chosen = {name: value for name, value in options if value not in ("", "auto")}
     pairs = [*(f"{name}={value}" for name, value in chosen.items()), *(setting or [])]
     company = Company(wanted, platform, endpoint, dict(_pair(pair) for pair in pairs), created_at=utc_now())  # pyright: ignore[reportArgumentType]
-    key = _key(key_env, key_stdin) if platform == "freshdesk" else ""
-    checked = _check(company, key)
-    registry.add(company, _sealed(settings, key_env, key) if key else "")
+    key = _given(settings, company, key_env, key_stdin, key_ref)
+    if key is None and platform == "freshdesk":
+        raise _one_key()
+    checked = _check(company, key.clear if key else "")
+    with _to_be_stored(settings, key) as stored:
+        registry.add(company, stored)
     if json:
         print_json({"company": company.id, "platform": platform, "endpoint": endpoint, **checked})
     else:
@@ -135,6 +150,9 @@ def set_settings(
     pairs: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...]")] = None,
     url: Annotated[str, typer.Option(help="freshdesk: another address; asked before it is saved.")] = "",
     path: Annotated[str, typer.Option(help="export: another file or folder; read before it is saved.")] = "",
+    key_env: KeyEnv = None,
+    key_stdin: KeyStdin = False,
+    key_ref: KeyRef = None,
     json: bool = Json,
 ) -> None:
     from dataclasses import replace
@@ -142,22 +160,31 @@ def set_settings(
     from resources.companies import Companies
     from resources.settings import Settings
 
-    registry = Companies(Settings())
+    installation = Settings()
+    registry = Companies(installation)
     company = registry.get(id)
-    if not (pairs or url or path):
-        raise InputError("nothing to set.", remedy="Say KEY=VALUE, --url or --path.")
     settings = dict(_pair(pair) for pair in pairs or ())
-    if url or path:
-        endpoint = _endpoint(company.platform, url, path)
+    key = _given(installation, company, key_env, key_stdin, key_ref)
+    if not (pairs or url or path or key):
+        raise InputError("nothing to set.", remedy="Say KEY=VALUE, --url, --path or --key-….")
+    account = ""
+    if url or path or key:
+        endpoint = _endpoint(company.platform, url, path) if url or path else company.endpoint
         moved = replace(company, endpoint=endpoint, settings={**company.settings, **settings})
-        _check(moved, registry.secret(company))
-        registry.move(company, endpoint)
-    changed = registry.set(company, **settings)
+        account = _check(moved, key.clear if key else registry.secret(company))["account"]
+        with _to_be_stored(installation, key) as stored:
+            if url or path:
+                registry.move(company, endpoint, stored)
+            else:
+                registry.set_secret(company, stored)
+    changed = registry.set(company, **settings) if settings else registry.get(company.id)
     if json:
         print_json(_shown(changed))
     else:
         if url or path:
             out.print(escape(changed.endpoint))
+        if key:
+            out.print(f"{company.id} has another key now: {escape(account)}")
         for pair in pairs or ():
             name = pair.split("=", 1)[0]
             out.print(f"{name} = {escape(_default(changed.setting(name)))}")
@@ -176,23 +203,40 @@ def resume(id: str, json: bool = Json) -> None:
 
 
 @app.command("rotate-key")
-def rotate_key(id: str, key_env: KeyEnv = "", key_stdin: KeyStdin = False, json: bool = Json) -> None:
-    """Store another API key, after proving that the helpdesk takes it."""
+def rotate_key(
+    id: Annotated[str, typer.Argument(hidden=True)] = "",
+    key_env: Annotated[str | None, typer.Option(hidden=True)] = None,
+    key_stdin: Annotated[bool, typer.Option("--key-stdin", hidden=True)] = False,
+    json: bool = Json,
+) -> None:
+    """Rotate the master key: seal every company's key with a new one. May be killed, and run again.
+
+    With CASEBOOK_MASTER_KEY: set it to NEW,OLD everywhere, run this, set it to NEW.
+    """
     from resources.companies import Companies
+    from resources.key_rotation import rotate_master_key
     from resources.settings import Settings
 
-    settings = Settings()
-    registry = Companies(settings)
-    company = registry.get(id)
-    if company.platform != "freshdesk":
-        raise InputError(f"company {company.id!r} needs no key.", f"Its platform is {company.platform}.")
-    key = _key(key_env, key_stdin)
-    checked = _check(company, key)
-    registry.set_secret(company, _sealed(settings, key_env, key))
+    if id or key_stdin or key_env is not None:
+        raise InputError(
+            "'company rotate-key' rotates the master key, of all companies.",
+            "Nothing was changed.",
+            f"For another key of a helpdesk, say: casebook company set {id or 'ID'} --key-stdin",
+        )
+    rotation = rotate_master_key(Companies(Settings()))
+    now = "Now set CASEBOOK_MASTER_KEY to NEW alone, for every process." if rotation.source == "environment" else ""
     if json:
-        print_json({"company": company.id, "account": checked["account"]})
+        failed = {id: str(error) for id, error in rotation.failed.items()}
+        print_json({"source": rotation.source, "resealed": rotation.resealed, "failed": failed, "next": now})
+    elif rotation.source is None:
+        out.print("No key is sealed with the master key: there is nothing to rotate.")
     else:
-        out.print(f"{company.id} has another key now: {escape(checked['account'])}")
+        out.print(f"Sealed with the new master key: {', '.join(rotation.resealed) or 'nothing that was not already'}.")
+        for error in rotation.failed.values():
+            err.print(f"[red]Not rotated:[/] {escape(str(error))}", soft_wrap=True)
+        out.print(now)
+    if rotation.failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -201,19 +245,22 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="Really: there is no way back.")] = False,
     json: bool = Json,
 ) -> None:
-    """Erase a company from every store: tables, vectors, Parquet files, key, settings."""
+    """Erase a company from every store (tables, vectors, Parquet files, key, settings), and search all stores for it."""
+    from resources import erase
     from resources.companies import Companies
     from resources.settings import Settings
 
-    registry = Companies(Settings())
-    company = registry.get(id)
+    settings = Settings()
+    company = Companies(settings).get(id)
     if not yes:
         raise InputError(f"removing {company.id!r} erases all of its data.", remedy="Say --yes if you mean it.")
-    registry.remove(company)
-    if json:
-        print_json({"company": company.id, "removed": True})
-    else:
-        out.print(f"Removed {company.id}: tables, vectors, Parquet files, key and settings.")
+    erased = erase.remove(settings, company)
+    report(
+        erased,
+        "removed",
+        f"Removed {company.id}: tables, vectors, Parquet files, cached copies, key and settings.",
+        json,
+    )
 
 
 def _set_paused(id: str, paused: bool, json: bool) -> None:
@@ -243,7 +290,10 @@ def _pair(text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"{text!r} is not KEY=VALUE.", remedy="For example: time_zone=Asia/Seoul")
-    return name.strip(), read_setting(name.strip(), value)
+    name, value = name.strip(), value.strip()
+    if name == "workbook" and value and "://" not in value:
+        value = os.path.abspath(os.path.expanduser(value))  # noqa: PTH100,PTH111 -- pathlib is not loaded for this
+    return name, read_setting(name, value)
 
 
 def _endpoint(platform: str, url: str, path: str) -> str:
@@ -261,7 +311,9 @@ def _endpoint(platform: str, url: str, path: str) -> str:
     except ValueError:
         raise InputError("--url is not an address.", remedy="Say --url https://ACCOUNT.freshdesk.com") from None
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise InputError("--url holds more than an address.", remedy="Give the key with --key-env or --key-stdin.")
+        raise InputError(
+            "--url holds more than an address.", remedy="Give the key with --key-env, --key-ref or --key-stdin."
+        )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(
             "--url is missing or not an address.", f"{url!r} given.", "Say --url https://ACCOUNT.freshdesk.com"
@@ -271,31 +323,52 @@ def _endpoint(platform: str, url: str, path: str) -> str:
     return url.rstrip("/")
 
 
-def _key(variable: str, from_stdin: bool) -> str:
-    if bool(variable) == from_stdin:
-        raise InputError(
-            "an API key is needed, in one way.", remedy="Say --key-env VARIABLE, or pipe it in with --key-stdin."
-        )
-    if variable:
-        key = os.environ.get(variable, "").strip()
-        if not key:
-            raise InputError(
-                f"the environment variable {variable} is not set or empty.", remedy=f"Set {variable} first."
-            )
-        return key
-    key = sys.stdin.readline().strip()
-    if not key:
-        raise InputError(
-            "no key came on standard input.", remedy="For example: printf %s KEY | casebook company add … --key-stdin"
-        )
-    return key
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A helpdesk's key in clear, and the reference to store in its place; "" when it is to be sealed."""
+
+    clear: str = field(repr=False)
+    reference: str = ""
 
 
-def _sealed(settings: "Settings", variable: str, key: str) -> str:
-    """A key in the form that is stored: the variable's name, or encrypted."""
+def _given(settings: "Settings", company: Company, env: str | None, stdin: bool, ref: str | None) -> _Key | None:
+    """The key as it was given, None when none was. Raises ``InputError`` when it was given in several ways, cannot be
+    had, or the company's platform has none."""
     from resources import secrets
 
-    return secrets.refer(variable) if variable else secrets.seal(settings, key)
+    ways = [env is not None, stdin, ref is not None].count(True)
+    if not ways:
+        return None
+    if company.platform != "freshdesk":
+        raise InputError(f"company {company.id!r} needs no key.", f"Its platform is {company.platform}.")
+    if ways > 1:
+        raise _one_key()
+    if stdin:
+        key = sys.stdin.readline().strip()
+        if not key:
+            raise InputError("no key came on standard input.", remedy="For example: printf %s KEY | casebook company …")
+        return _Key(key)
+    reference = secrets.reference(secrets.refer(env) if ref is None else ref)  # pyright: ignore[reportArgumentType]
+    return _Key(secrets.open_secret(settings, reference, company.id, fresh=True), reference)
+
+
+def _one_key() -> InputError:
+    return InputError(
+        "an API key is needed, in one way.",
+        remedy="Say --key-env VARIABLE, --key-ref aws:SECRET_ID, or pipe it in with --key-stdin.",
+    )
+
+
+@contextmanager
+def _to_be_stored(settings: "Settings", key: _Key | None) -> "Iterator[str]":
+    """A key in the form that is stored, "" for none, while no rotation can make it one that nothing opens."""
+    from resources import secrets
+
+    if key is None or key.reference:
+        yield key.reference if key else ""
+    else:
+        with secrets.key_lock(settings):
+            yield secrets.seal(settings, key.clear)
 
 
 def _check(company: Company, key: str) -> dict[str, Any]:

@@ -86,8 +86,11 @@ class EdgeWriter:
         self.collection = f"{self.alias}__{fingerprint([made_by, size])[:8]}"
         self.home = folder / self.collection
 
-    def publish(self, store: Changes, table: str, progress: Callable[[int], None] = lambda done: None) -> Published:
-        """Follow ``table`` from where the live generation stands, and make the result the one that readers see.
+    def publish(
+        self, store: Changes, table: str, progress: Callable[[int], None] = lambda done: None, *, anew: bool = False
+    ) -> Published:
+        """Follow ``table`` from where the live generation stands, or ``anew`` from nothing, and make the result the one that
+        readers see.
 
         An index that is lost, damaged, of another store, or that does not agree with the table in its count, is filled
         anew. Raises ``StorageError`` when even a new one does not agree.
@@ -95,7 +98,7 @@ class EdgeWriter:
         self.home.mkdir(parents=True, exist_ok=True)
         for leftover in self.home.glob("tmp-*"):
             shutil.rmtree(leftover)
-        live = _live(self.home)
+        live = None if anew else _live(self.home)
         position = self._sound(store, table, live) if live else None
         done = self._go_on(store, table, live, position.seq, progress) if live and position else None
         if done is None:
@@ -217,6 +220,41 @@ class EdgeWriter:
             return False
         _replace_text(_alias_file(self.folder, self.alias), json.dumps(alias))
         return True
+
+
+def rewrite(folder: Path, company: CompanyId, data_type: str, store: Changes, table: str) -> None:
+    """Fill the live collection anew from its table, and drop everything else: older generations, and collections kept for
+    switching back. A shard keeps the bytes of a deleted point until it is optimised, and both of those keep the point.
+
+    Where the table has no row of the live collection's making, there is none afterwards: the next sync fills one.
+    """
+    alias = _alias(folder, f"{company}_{data_type}")
+    if alias and (size := _size(store, table, alias["made_by"])):
+        EdgeWriter(folder, company, data_type, alias["made_by"], size).publish(store, table, anew=True)
+    else:
+        _alias_file(folder, f"{company}_{data_type}").unlink(missing_ok=True)
+    for left in leftovers(folder, company, data_type):
+        shutil.rmtree(left)
+
+
+def leftovers(folder: Path, company: CompanyId, data_type: str) -> list[Path]:
+    """Folders that no reader needs: collections but the live one, and its generations but the live one."""
+    name = f"{company}_{data_type}"
+    live = (_alias(folder, name) or {}).get("collection", "")
+    generation = f"gen-{_live(folder / live)}" if live else ""
+    others = [home for home in folder.glob(f"{name}__*") if home.name != live]
+    return [*others, *(old for old in (folder / live).glob("*-*") if live and old.name != generation)]
+
+
+def _size(store: Changes, table: str, made_by: str) -> int:
+    """How many dimensions the vectors of a making have; 0 where there are none."""
+    seq = 0
+    while rows := store.changes(table, seq, _WINDOW):
+        for row in rows:
+            if row.vector and row.made_by == made_by:
+                return len(row.vector) // 4
+        seq = rows[-1].seq
+    return 0
 
 
 class EdgeReader:

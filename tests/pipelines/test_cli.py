@@ -550,7 +550,10 @@ def test_a_companys_life(home: Home, helpdesk: Sandbox, monkeypatch: pytest.Monk
 
     done("sync", "made")
     assert any(name.startswith(("companies/made/", "published/")) for name in home.files())
-    assert done("company", "remove", "made", "--yes", "--json").json == {"company": "made", "removed": True}
+    said = done("company", "remove", "made", "--yes", "--json").json
+    assert said["company"] == "made"
+    assert said["removed"]
+    assert set(said["left"].values()) == {0}
     assert set(home.files()) == {"registry.sqlite", "master.key"}
     assert refused("sync", "made").startswith("unknown company 'made'.")
 

@@ -1,0 +1,94 @@
+"""``casebook forget``: erase documents everywhere, and prove it. What it shows is also what ``company remove`` shows."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from domain.errors import CasebookError, InputError
+from pipelines.cli.output import Json, out, print_json
+
+if TYPE_CHECKING:
+    from resources.erase import Erased
+
+_SHOWN = 20
+
+
+def forget(
+    id: Annotated[str, typer.Argument(help="The company.")],
+    doc: Annotated[list[str] | None, typer.Option(help="A document's id; may be said several times.")] = None,
+    requester: Annotated[
+        str, typer.Option(help="A requester's address, or the helpdesk's id of one: all of their tickets.")
+    ] = "",
+    allow_again: Annotated[
+        bool, typer.Option("--allow-again", help="The other way: let a sync take it in again. Restores nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Really: there is no way back.")] = False,
+    json: bool = Json,
+) -> None:
+    """Erase documents from every store, search all stores for them, and keep a later sync from bringing them back."""
+    from resources import erase
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    if bool(doc) == bool(requester.strip()):
+        raise InputError("say what to forget, in one way.", remedy="Say --doc DOCUMENT or --requester ADDRESS.")
+    settings = Settings()
+    registry = Companies(settings)
+    company = registry.get(id)
+    if allow_again:
+        listed = erase.allow_again(settings, company, doc or (), requester)
+        if not listed:
+            raise InputError("that is not on the list of what stays forgotten.")
+        if json:
+            print_json({"company": company.id, "allowed_again": listed})
+        else:
+            again = " ".join(f"casebook sync {company.id} --doc {escape(one)}" for one in doc or ())
+            out.print(f"A sync may take it in again: {again or f'casebook sync {company.id} --full'}")
+        return
+    if not yes:
+        count = len(erase.choose(registry, company, doc or (), requester).documents)
+        raise InputError(
+            f"this erases {count} {'document' if count == 1 else 'documents'} of {company.id!r} for good.",
+            remedy="Say --yes if you mean it.",
+        )
+    from assets.published_tables import PUBLISHED
+
+    erased = erase.forget(settings, company, PUBLISHED, doc or (), requester)
+    report(erased, "forgotten", f"Forgotten: {erased.documents} documents of {company.id}.", json)
+
+
+def report(erased: "Erased", done: str, title: str, as_json: bool) -> None:
+    """What was erased, what the search afterwards found in each store, and what it cannot reach. Raises ``CasebookError``
+    when anything is left."""
+    if not erased.is_clean:
+        places = [f"{store.store} ({place})" for store in erased.proof for place in store.places]
+        raise CasebookError(
+            "something is left.",
+            f"{'; '.join(places)}.",
+            "Run the command again. What still stays there has to be removed by hand; please report it.",
+        )
+    if as_json:
+        print_json({"company": erased.company, done: True, **_document(erased)})
+        return
+    out.print(escape(title))
+    if erased.counts:
+        out.print("Rows: " + ", ".join(f"{name} {count}" for name, count in erased.counts.items()))
+    out.print("Searched again: " + ", ".join(f"{store.store} 0 left" for store in erased.proof))
+    out.print("[bold]Out of reach:[/]")
+    for place in erased.out_of_reach:
+        out.print(f"- {escape(place)}")
+    if erased.mentioned:
+        shown = ", ".join(erased.mentioned[:_SHOWN]) + (" …" if len(erased.mentioned) > _SHOWN else "")
+        out.print(f"[yellow]The address also stands in {len(erased.mentioned)} tickets of others:[/] {escape(shown)}")
+
+
+def _document(erased: "Erased") -> dict[str, object]:
+    return {
+        "documents": erased.documents,
+        "mentioned_in": erased.mentioned,
+        "texts_looked_for": erased.texts,
+        "left": {store.store: store.left for store in erased.proof},
+        "out_of_reach": erased.out_of_reach,
+        **({"rows": erased.counts} if erased.counts else {}),
+    }

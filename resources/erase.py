@@ -1,0 +1,361 @@
+"""Erasing for good: documents that are to be forgotten, or a whole company; and the search of all stores that proves it.
+
+Belongs here: which stores there are, in which order they are erased, and what is looked for afterwards. Does not belong
+here: how one store erases (each does it itself), the list that keeps a sync from bringing things back
+(``domain/forgotten``), or asking whether it is meant (``pipelines/cli``).
+
+What rows say is erased in one transaction, together with the list and a mark that the rest is still to be done. All the
+rest (index, files, caches) is made anew from the rows, so that the same command, said again after a crash, ends the job.
+"""
+
+import mmap
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from domain.company import Company, CompanyId
+from domain.errors import DocumentError, InputError
+from domain.forgotten import Forgotten, address, digest, keys, requester_key
+from domain.ticket import Person
+from resources import audit
+from resources.cache.base import open_cache
+from resources.clock import utc_now
+from resources.companies import Companies
+from resources.helpdesk.platforms import connect
+from resources.published import PublishedTable, Publisher
+from resources.settings import Settings
+from resources.storage import schema
+from resources.storage.sql import SqlCompanyStore
+from resources.vector_index import edge
+from resources.vector_index.base import Filters
+
+_RAW, _COLLECTION, _DATA_TYPE = "raw_tickets", "ticket_collection", "ticket"
+_PENDING = "forget is not finished"
+_POINT_FIELDS = ("ticket_id", "summary", "original_data", "title")
+_TEXT = re.compile(r'[^\s"\\{}\[\]:,<>&\x00-\x1f][^"\\<>&\x00-\x1f]{23,39}')
+"""A piece of text as JSON, HTML and Postgres's JSONB all write it."""
+_MOST_TEXTS, _TRIED_EACH = 12, 6
+OUT_OF_REACH = (
+    "backups and snapshots of the storage, the index and the published files",
+    "files at a provider of models, where one was used (kept there for as long as its terms say)",
+    "the helpdesk itself, or the export: there it is as it was",
+    "copies that people made: exports, results of searches",
+)
+_DAGSTER = "Dagster's history: ids and counts, no text"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What somebody asks to forget: documents, digests by their kind, and texts that only those documents have.
+    ``mentioned`` are other documents in which the requester's address stands."""
+
+    documents: list[str]
+    digests: dict[str, list[str]]
+    mentioned: list[str] = field(default_factory=list[str])
+    texts: list[str] = field(default_factory=list[str])
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the search afterwards found in one store: 0, or how much and where."""
+
+    store: str
+    left: int
+    places: list[str] = field(default_factory=list[str])
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was erased and what the search found; ``texts`` is how many texts were looked for beside the ids."""
+
+    company: str
+    documents: int
+    mentioned: list[str]
+    texts: int
+    proof: list[Left]
+    out_of_reach: list[str]
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def is_clean(self) -> bool:
+        return not any(store.left for store in self.proof)
+
+
+# --- documents --------------------------------------------------------------------------------------------------------
+
+
+def choose(companies: Companies, company: Company, doc_ids: Sequence[str], requester: str) -> Chosen:
+    """What would be forgotten. Raises ``InputError`` for a document that is neither here nor forgotten."""
+    with companies.store(company.id) as store:
+        return _choose(store, company, doc_ids, requester)
+
+
+def forget(
+    settings: Settings,
+    company: Company,
+    published: Sequence[PublishedTable],
+    doc_ids: Sequence[str],
+    requester: str = "",
+) -> Erased:
+    """Erase documents, or all of a requester, from every store, and search all stores for them afterwards.
+
+    ``published`` are the tables that have Parquet files. Raises ``CompanyBusy`` while a sync runs, ``InputError`` for an
+    unknown document, ``StorageError`` when a store cannot be erased: then the same command goes on.
+    """
+    companies = Companies(settings)
+    now = utc_now()
+    with companies.lock(company.id, "forget") as open_store:
+        with open_store() as store:
+            chosen = _choose(store, company, doc_ids, requester)
+            by = "requester" if requester else "document " + " ".join(one[:12] for one in chosen.digests["document"])
+            with companies.storage.registry(company.id) as db:
+                audit.record(db, settings, company.id, "forgotten", f"{len(chosen.documents)} documents, by {by}")
+            erased = _erase_rows(store, chosen, now)
+            if store.state(_PENDING):
+                _erase_files(settings, store, published)
+        open_cache(settings).forget(company.id)
+        unreachable = companies.storage.scrub(company.id)
+        with open_store() as store:
+            proof = _proof(settings, store, erased, chosen.texts)
+            result = Erased(
+                company.id,
+                len(chosen.documents),
+                chosen.mentioned,
+                len(chosen.texts),
+                proof,
+                [*OUT_OF_REACH, *unreachable, _DAGSTER],
+            )
+            if result.is_clean and store.state(_PENDING):
+                with store.begin(_run_id(), now) as write:
+                    write.save_state(_PENDING, False)
+    return result
+
+
+def allow_again(settings: Settings, company: Company, doc_ids: Sequence[str], requester: str = "") -> int:
+    """Take documents or a requester off the list; the next sync that meets them takes them in. Returns how many were on
+    it. What was erased stays erased."""
+    companies = Companies(settings)
+    wanted = [digest(company.id, "document", doc_id) for doc_id in doc_ids]
+    wanted += [digest(company.id, "requester", requester_key(requester))] if requester else []
+    with companies.lock(company.id, "forget") as open_store, open_store() as store:
+        listed = [one for one in wanted if one in store.forgotten()]
+        if listed:
+            with companies.storage.registry(company.id) as db:
+                audit.record(db, settings, company.id, "allowed again", " ".join(one[:12] for one in listed))
+            with store.begin(_run_id(), utc_now()) as write:
+                write.allow(listed)
+    return len(listed)
+
+
+def _run_id() -> str:
+    return f"forget-{uuid4().hex[:12]}"
+
+
+def _choose(store: SqlCompanyStore, company: Company, doc_ids: Sequence[str], requester: str) -> Chosen:
+    digests: dict[str, list[str]] = {"document": [], "requester": []}
+    mentioned: list[str] = []
+    documents = sorted(set(doc_ids))
+    if requester:
+        documents, known, mentioned = _of_requester(store, company, requester)
+        digests["requester"] = [digest(company.id, "requester", key) for key in sorted(known)]
+    else:
+        there = store.named() | store.heads(_RAW, documents).keys()  # tombstones too: an old copy may lie somewhere
+        listed = Forgotten(company.id, store.forgotten())
+        for doc_id in documents:
+            if doc_id not in there and not listed.document(doc_id):
+                raise InputError(
+                    f"no document {doc_id!r}.", "Casebook has nothing of it, so there is nothing to erase."
+                )
+    digests["document"] = [digest(company.id, "document", doc_id) for doc_id in documents]
+    return Chosen(documents, digests, mentioned, _only_theirs(store, documents))
+
+
+def _of_requester(store: SqlCompanyStore, company: Company, requester: str) -> tuple[list[str], set[str], list[str]]:
+    """Their documents, the keys that they are known by, and other documents that hold the address.
+
+    A helpdesk's id of a person stays when the address changes: tickets of the same id are theirs, too.
+    """
+    wanted = requester_key(requester)
+    people = dict(_people(store, connect(company, "").neutral))
+    known = {wanted}
+    for found in map(keys, people.values()):
+        if wanted in found:
+            known.update(key for key in found if key.startswith("id "))
+    documents = sorted(doc_id for doc_id, person in people.items() if not known.isdisjoint(keys(person)))
+    written = address(requester)
+    holding = [doc_id for doc_id, text in _payloads(store, _RAW) if written and written in text.casefold()]
+    return documents, known, sorted(set(holding) - set(documents))
+
+
+def _people(store: SqlCompanyStore, neutral: Callable[[Any], Any]) -> Iterator[tuple[str, Person]]:
+    for doc_id, text in _payloads(store, _RAW):
+        try:
+            yield doc_id, neutral(orjson.loads(text)).requester
+        except DocumentError:  # of a shape that no adapter knows any more: named where it holds the address
+            continue
+
+
+def _payloads(store: SqlCompanyStore, table: str) -> Iterator[tuple[str, str]]:
+    for batch in store.scan(table):
+        yield from zip(batch.column("doc_id").to_pylist(), batch.column("payload").to_pylist(), strict=True)
+
+
+def _only_theirs(store: SqlCompanyStore, documents: Sequence[str]) -> list[str]:
+    """Some texts that stand in these documents and in no other, to look for when they are erased."""
+    tried: list[str] = []
+    for row in list(store.get(_RAW, documents[:_MOST_TEXTS]).values()):
+        found = _TEXT.findall(orjson.dumps(row.payload).decode()) if row.payload else []
+        tried += sorted(set(found), key=lambda text: (-len(text.encode()), text))[:_TRIED_EACH]
+    theirs, foreign = set(documents), set[str]()
+    for doc_id, payload in _payloads(store, _RAW) if tried else ():
+        if doc_id not in theirs:
+            folded = payload.casefold()
+            foreign.update(text for text in tried if text.casefold() in folded)
+    return list(dict.fromkeys(text for text in tried if text not in foreign))[:_MOST_TEXTS]
+
+
+def _erase_rows(store: SqlCompanyStore, chosen: Chosen, now: str) -> list[str]:
+    """Everything on the list, what an earlier forget may have left included; returns the ids that were looked for."""
+    on_list = {one for ones in chosen.digests.values() for one in ones} | store.forgotten().keys()
+    listed = Forgotten(store.company, dict.fromkeys(on_list, now))
+    doc_ids = sorted({*chosen.documents, *(doc_id for doc_id in store.named() if listed.document(doc_id))})
+    new = [one for ones in chosen.digests.values() for one in ones if one not in store.forgotten()]
+    if new or any(store.traces(doc_ids, ()).values()) or chosen.digests["requester"]:
+        with store.begin(_run_id(), now) as write:
+            for kind, digests in chosen.digests.items():
+                write.forget(digests, kind)
+            write.erase(doc_ids)
+            write.save_state(_PENDING, True)
+    return doc_ids
+
+
+def _erase_files(settings: Settings, store: SqlCompanyStore, published: Sequence[PublishedTable]) -> None:
+    index = settings.index_folder(store.company)
+    edge.rewrite(index, store.company, _DATA_TYPE, store, _COLLECTION)
+    for folder in _published(settings, store.company):
+        for draft in (folder.resolve()).rglob(".*.new"):
+            draft.unlink()
+    publisher = Publisher(settings.root, store)
+    for table in published:
+        if (publisher.root / table.kind / table.name / f"company_id={store.company}").exists():
+            publisher.publish(table)
+
+
+# --- the proof --------------------------------------------------------------------------------------------------------
+
+
+def _proof(settings: Settings, store: SqlCompanyStore, doc_ids: Sequence[str], texts: Sequence[str]) -> list[Left]:
+    index = settings.index_folder(store.company)
+    parquet = [path for folder in _published(settings, store.company) for path in folder.resolve().rglob("*.parquet")]
+    return [
+        *(_left(table, {"rows": rows}) for table, rows in store.traces(doc_ids, texts).items()),
+        _left("index", _in_index(index, store.company, set(doc_ids), texts)),
+        _left("published files", {str(path): _in_parquet(path, set(doc_ids), texts) for path in parquet}),
+        _left("bytes of files", {str(path): _in_bytes(path, texts) for path in _files(settings, store.company)}),
+        Left("cache", 0),  # it has ended every reader's and writer's generation, or would have raised
+    ]
+
+
+def _left(store: str, found: dict[str, int]) -> Left:
+    places = [f"{place}: {count}" for place, count in found.items() if count]
+    return Left(store, sum(found.values()), places)
+
+
+def _in_index(folder: Path, company: CompanyId, doc_ids: set[str], texts: Sequence[str]) -> dict[str, int]:
+    """Points in the live collection, and whatever lies beside it."""
+    found = {str(left): 1 for left in edge.leftovers(folder, company, _DATA_TYPE)}
+    reader = edge.EdgeReader(folder, company, _DATA_TYPE)
+    if any(folder.glob(f"{company}_{_DATA_TYPE}.json")):
+        points = reader.payloads(_POINT_FIELDS, Filters())
+        found["points"] = sum(point["ticket_id"] in doc_ids or _says(orjson.dumps(point), texts) for point in points)
+    return found
+
+
+def _says(content: bytes | mmap.mmap, texts: Sequence[str]) -> bool:
+    return any(content.find(text.encode()) >= 0 for text in texts)
+
+
+def _in_parquet(path: Path, doc_ids: set[str], texts: Sequence[str]) -> int:
+    """Rows; its bytes are packed and tell nothing."""
+    rows = pq.ParquetFile(path).read(["doc_id", "payload"]).to_pylist()
+    return sum(row["doc_id"] in doc_ids or _says(row["payload"].encode(), texts) for row in rows)
+
+
+def _in_bytes(path: Path, texts: Sequence[str]) -> int:
+    try:
+        if not texts or not path.stat().st_size:
+            return 0
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return int(_says(content, texts))
+    except FileNotFoundError:  # Dagster's own files come and go
+        return 0
+
+
+def _files(settings: Settings, company: CompanyId) -> list[Path]:
+    """Every file under the home but those of other companies."""
+    own = [settings.company_folder(company), *_published(settings, company)]
+    shared = [settings.root / name for name in ("cache", "dagster", "locks", "logs", "progress")]
+    found = [path for path in settings.root.iterdir() if path.is_file()]
+    found += [path for folder in (*own, *shared) for path in folder.resolve().rglob("*") if path.is_file()]
+    return sorted(set(found))
+
+
+def _published(settings: Settings, company: CompanyId) -> list[Path]:
+    return list((settings.root / "published").glob(f"*/*/company_id={company}"))
+
+
+# --- a whole company --------------------------------------------------------------------------------------------------
+
+
+def remove(settings: Settings, company: Company) -> Erased:
+    """Erase a company (``Companies.remove``) and search all stores for it afterwards. Raises as that does."""
+    companies = Companies(settings)
+    with companies.store(company.id) as store:
+        counts = {table: store.count(table) for table in schema.stages}
+    links = [str(link.resolve()) for link in _published(settings, company.id) if link.is_symlink()]
+    companies.remove(company)
+    open_cache(settings).forget(company.id)
+    unreachable = companies.storage.scrub(company.id)
+    proof = [*_rows_left(companies, company.id), *_files_left(settings, company.id), Left("cache", 0)]
+    beyond = [
+        *(f"{target}: a link led there, and other things may lie in it" for target in links),
+        *OUT_OF_REACH, *unreachable, f"{_DAGSTER}; its sensor removes the partition", "the audit log: it outlives a company"
+    ]  # fmt: skip
+    return Erased(company.id, counts[_RAW], [], 0, proof, beyond, counts)
+
+
+def _rows_left(companies: Companies, company: CompanyId) -> list[Left]:
+    tables = [schema.companies, schema.company_secrets]
+    if companies.settings.storage != "file":  # else their file is gone, which is looked at as a file
+        tables += schema.store.sorted_tables
+    with companies.storage.registry(company) as db:
+        return [
+            _left(
+                table.name,
+                {
+                    "rows": db.execute(
+                        sa.select(sa.func.count()).select_from(table).where(table.c.company_id == company)
+                    ).scalar_one()
+                },
+            )
+            for table in tables
+        ]
+
+
+def _files_left(settings: Settings, company: CompanyId) -> list[Left]:
+    places = {
+        "company's folder": [settings.company_folder(company)],
+        "published files": _published(settings, company),
+        "lock": list((settings.root / "locks").glob(f"{company}.*")),
+    }
+    return [
+        _left(name, {str(path): 1 for path in paths if path.exists() or path.is_symlink()})
+        for name, paths in places.items()
+    ]
