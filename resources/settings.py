@@ -24,17 +24,17 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, env_ignore_empty=True)
 
     home: Path = REPOSITORY / "data"
-    storage: str = Field("file", repr=False)
+    storage: str = Field(default="file", repr=False)
     """Where rows are kept: ``file`` (SQLite under the home), or a Postgres database's address, as its application role."""
-    storage_admin: str = Field("", repr=False)
+    storage_admin: str = Field(default="", repr=False)
     """The same database's address as the role that owns the tables; only ``casebook storage upgrade`` uses it."""
-    dagster_storage: str = Field("", repr=False)
+    dagster_storage: str = Field(default="", repr=False)
     """A Postgres database's address for Dagster's own history; empty: files under the home."""
     actor: str = ""
     """Who acts, for the audit log; empty: the user of the operating system."""
-    master_key: str = Field("", repr=False)
+    master_key: str = Field(default="", repr=False)
     """Fernet key of the companies' secrets; empty: a key file in the home, made when it is first needed."""
-    redis_url: str = Field("", repr=False)
+    redis_url: str = Field(default="", repr=False)
     """Address of the Redis that serves as shared cache (docs/cache.md); empty: each process caches for itself."""
 
     @cached_property

@@ -287,12 +287,14 @@ def _shown(company: Company) -> dict[str, object]:
 
 
 def _pair(text: str) -> tuple[str, object]:
+    from pathlib import Path
+
     name, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"{text!r} is not KEY=VALUE.", remedy="For example: time_zone=Asia/Seoul")
     name, value = name.strip(), value.strip()
     if name == "workbook" and value and "://" not in value:
-        value = os.path.abspath(os.path.expanduser(value))  # noqa: PTH100,PTH111 -- pathlib is not loaded for this
+        value = str(Path(value).expanduser().absolute())
     return name, read_setting(name, value)
 
 
