@@ -9,7 +9,7 @@ import pytest
 from resources.settings import Settings
 from sandbox.serve import Sandbox
 from tests.homes import Home, done
-from tests.postgres_server import PostgresServer, upgraded
+from tests.postgres_server import ADMIN, ADMIN_PASSWORD, PostgresServer, upgraded
 
 TICKETS = 120
 """How many tickets the made-up company has; five in eight of them are resolved."""
@@ -21,7 +21,13 @@ def point_at(home: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     for name, value in (("CASEBOOK_HOME", home), ("DAGSTER_HOME", home / "dagster"), ("DAGSTER_DISABLE_TELEMETRY", 1)):
         monkeypatch.setenv(name, str(value))  # the commands set them too; this puts them back afterwards
     monkeypatch.setenv("COLUMNS", "200")
-    for name in ("CASEBOOK_MASTER_KEY", "CASEBOOK_STORAGE", "CASEBOOK_STORAGE_ADMIN", "CASEBOOK_REDIS_URL"):
+    for name in (
+        "CASEBOOK_MASTER_KEY",
+        "CASEBOOK_STORAGE",
+        "CASEBOOK_STORAGE_ADMIN",
+        "CASEBOOK_DAGSTER_STORAGE",
+        "CASEBOOK_REDIS_URL",
+    ):
         monkeypatch.delenv(name, raising=False)
     return Home(home)
 
@@ -50,6 +56,18 @@ def postgres(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Settin
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """The settings of an empty storage, once for each backend."""
     return Settings(home=tmp_path / "home") if request.param == "file" else request.getfixturevalue("postgres")
+
+
+@pytest.fixture
+def postgres_home(
+    home: Home, postgres: Settings, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Home]:
+    """An empty home whose rows, and Dagster's history, are in Postgres."""
+    history = postgres_server.database()
+    monkeypatch.setenv("CASEBOOK_STORAGE", postgres.storage)
+    monkeypatch.setenv("CASEBOOK_DAGSTER_STORAGE", postgres_server.address(history, ADMIN, ADMIN_PASSWORD))
+    yield Home(home.path)
+    postgres_server.execute(f"DROP DATABASE {history} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

@@ -24,14 +24,16 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from domain.company import Company, company_id
 from domain.stage import TABLES
 from pipelines import sensors
-from pipelines.definitions import defs
+from pipelines.definitions import build, defs
 from pipelines.instance import opened, prepare
 from pipelines.schedules import night_of, nightly
+from resources.company_run import silent
 from resources.dagster_resources import PARTITION_TAG
 from sandbox.serve import Sandbox
 from tests.conftest import TICKETS, add
 from tests.homes import ROOT, Home, casebook, done, start
 
+QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 KILLED_AFTER = 90.0
 """Seconds that a daemon, or a process, may take on a busy machine."""
 
@@ -249,6 +251,25 @@ def statuses(instance: dg.DagsterInstance, runs: dict[str, str]) -> dict[str, st
     return {name: run.status.value for name, run in found.items() if run}
 
 
+@pytest.mark.parametrize("text", ["../x", "Acme", "аcme", "acme ", "acme; DROP TABLE clock", "unknown"])
+def test_a_partition_that_is_no_company_starts_nothing(home: Home, text: str) -> None:
+    """Typed into the partition box of the UI, or added by a script: the run refuses, the sensor takes it off again."""
+    register(home, "acme")
+    with opened(home.settings) as instance:
+        instance.add_dynamic_partitions("companies", [text, "acme"])
+        before = home.files()
+        result = (
+            build(silent)
+            .resolve_job_def("sync")
+            .execute_in_process(
+                instance=instance, partition_key=text, raise_on_error=False, run_config={"loggers": QUIET}
+            )
+        )
+        assert not result.success
+        assert partitions(look(instance)) == {"delete": [text]}
+    assert home.files() == before
+
+
 # -- a real daemon ---------------------------------------------------------------------------------------------------
 
 
@@ -284,7 +305,12 @@ def an_hour_ago(instance: dg.DagsterInstance) -> None:
     instance.add_instigator_state(state)
 
 
-def test_a_real_daemon_starts_the_night_and_a_new_companys_first_run(home: Home, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["home", "postgres_home"])
+def test_a_real_daemon_starts_the_night_and_a_new_companys_first_run(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Also with our rows and Dagster's history in Postgres, by ``deploy/postgres/dagster.yaml``."""
+    home: Home = request.getfixturevalue(kind)
     path = tmp_path / "tickets.csv"
     path.write_text("ticket_id,subject,description\n1,Wifi drops,My wifi keeps dropping every hour.\n")
     for name in ("night", "brand-new", "resting"):

@@ -1,0 +1,121 @@
+"""The whole system on Postgres: the same rows as with files, kills, a server that dies in mid-sync, the commands.
+
+Belongs here: what a change of storage must not change. Does not belong here: the storage itself (``tests/resources``).
+"""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from domain.company import company_id
+from resources.storage.upgrade import upgrade
+from sandbox.serve import Sandbox
+from tests.conftest import TICKETS, add
+from tests.homes import Home, casebook, done, start
+from tests.postgres_server import PostgresServer
+
+MOMENTS = ("raw_tickets", "merged_tickets", "ticket_summaries", "ticket_embeddings", "ticket_collection")
+
+
+def has_rows(home: Home, table: str) -> bool:
+    with home.companies.store(company_id("made")) as store:
+        return store.top(table) > 0
+
+
+def test_a_sync_gives_the_rows_and_points_that_it_gives_with_files(
+    postgres_home: Home, first_sync: Path, helpdesk: Sandbox, tmp_path: Path
+) -> None:
+    """After kill -9 in every stage."""
+    home = postgres_home
+    helpdesk.admin("made", "reset")
+    add(helpdesk, "made")
+    chance, kills = random.Random(5), 0
+    helpdesk.admin("made", "slow", ms=10)
+    for moment in MOMENTS:
+        running = start(home.path, "sync", "made", output=tmp_path / moment)
+        while running.is_alive() and not has_rows(home, moment):
+            time.sleep(0.005)
+        running.join(chance.random() * 0.2)
+        kills += running.is_alive()
+        running.kill()
+        running.join()
+        assert "Traceback" not in (tmp_path / moment).read_text()
+    helpdesk.admin("made", "slow", ms=0)
+    assert kills >= len(MOMENTS) - 1, "the syncs ended before they could be killed"
+    assert done("sync", "made", "--json").json["ok"]
+    files = in_files(first_sync)
+    assert home.rows("made") == files.rows("made")
+    assert home.points("made") == files.points("made")
+    assert not list(home.path.rglob("*.sqlite"))
+    idle = done("sync", "made", "--json").json
+    assert {counts["changed"] for counts in idle["assets"].values()} == {0}
+    assert idle["paid"]["calls"] == 0
+    looks(home)
+
+
+def in_files(path: Path) -> Home:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CASEBOOK_STORAGE")
+        return Home(path)
+
+
+def looks(home: Home) -> None:
+    """What people see: tickets by status, the audit log, a search, its explanation, what waits, an export."""
+    counts = done("tickets", "made", "--json", "--limit", "1000").json
+    assert len(counts["tickets"]) == TICKETS
+    assert counts["counts"]["processed"] + counts["counts"]["skipped"] == TICKETS
+    assert counts["counts"]["processed"] == len(home.points("made"))
+    processed = done("tickets", "made", "--status", "processed", "--json", "--limit", "1000").json["tickets"]
+    assert {ticket["ticket_id"] for ticket in processed} == set(home.points("made"))
+    assert "processed" in done("tickets", "made").out
+    hit = done("search", "made", "printer", "--json").json["hits"][0]
+    assert hit["doc_id"] in done("explain", "made", hit["doc_id"]).out
+    assert done("queue", "made", "--json").json["queue"] == []
+    done("export", "made", "ticket_summaries", "--out", str(home.path / "out.parquet"))
+    actions = [line["action"] for line in done("audit", "made", "--json").json["audit"]]
+    assert actions == ["company added"]
+    assert done("storage", "check", "--json").json["companies"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--status", "done"), "unknown status 'done'"),
+        (("--since", "yesterday"), "yesterday"),
+        (("--limit", "0"), "--limit"),
+    ],
+)
+def test_tickets_refuses_what_is_no_filter(read_only: Home, words: tuple[str, ...], why: str) -> None:
+    said = casebook("tickets", "made", *words)
+    assert (said.code, said.out) == (2, "")
+    assert why in said.err
+
+
+def test_a_server_that_dies_in_mid_sync_stops_it_cleanly_and_the_next_sync_completes_it(
+    home: Home, first_sync: Path, helpdesk: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with PostgresServer() as server:
+        settings = server.settings_for(server.database(), home.path)
+        upgrade(settings)
+        monkeypatch.setenv("CASEBOOK_STORAGE", settings.storage)
+        home = Home(home.path)
+        helpdesk.admin("made", "reset")
+        add(helpdesk, "made")
+        helpdesk.admin("made", "slow", ms=20)
+        for moment in ("raw_tickets", "ticket_summaries"):
+            running = start(home.path, "sync", "made", output=tmp_path / moment)
+            while running.is_alive() and not has_rows(home, moment):
+                time.sleep(0.01)
+            server.stop(hard=True)
+            running.join(60)
+            said = (tmp_path / moment).read_text()
+            assert running.exitcode == 1, said
+            assert "goes on where it stopped" in " ".join(said.split())
+            assert "Traceback" not in said
+            server.start()
+        helpdesk.admin("made", "slow", ms=0)
+        assert done("sync", "made", "--json").json["ok"]
+        assert home.rows("made") == in_files(first_sync).rows("made")
+        assert home.points("made") == in_files(first_sync).points("made")
