@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from domain.company import company_id
+from domain.company import Company, company_id
 from domain.errors import StorageError
-from domain.stage import Put
+from domain.stage import TABLES, Put
+from resources import secrets
+from resources.companies import Companies
+from resources.settings import Settings
 from resources.storage.schema import SCHEMA_VERSION
 from resources.storage.sqlite import open_store
 from tests.processes import Child, ask
@@ -225,3 +228,68 @@ def test_other_errors_of_the_work_are_not_called_the_databases(file: Path) -> No
     for error in (ConnectionRefusedError(111, "refused"), FileNotFoundError(2, "no such export"), KeyError("x")):
         with pytest.raises(type(error)), open_store(file.parent, ACME):
             raise error
+
+
+# --- a file of an older version ---------------------------------------------------------------------------------------
+
+
+def of_version_1(file: Path) -> None:
+    """Take away what version 2 brought."""
+    with sqlite3.connect(file) as plain:
+        for view in ("tickets", "processing_queue", "feedback"):
+            plain.execute(f"DROP VIEW {view}")
+        for table in ("forgotten", "votes"):
+            plain.execute(f"DROP TABLE {table}")
+        for table in TABLES:
+            plain.execute(f"ALTER TABLE {table} DROP COLUMN id")
+            plain.execute(f"ALTER TABLE {table} DROP COLUMN created_at")
+        plain.execute("ALTER TABLE queue DROP COLUMN id")
+        plain.execute("PRAGMA user_version = 1")
+    plain.close()
+
+
+def shape(file: Path) -> list[tuple[str, ...]]:
+    """Every table and view with its columns."""
+    with sqlite3.connect(file) as plain:
+        names = plain.execute("SELECT type, name FROM sqlite_master WHERE type <> 'index' ORDER BY 1, 2").fetchall()
+        found = [(*name, *sorted(row[1] for row in plain.execute(f"PRAGMA table_info({name[1]})"))) for name in names]
+    plain.close()
+    return found
+
+
+def test_a_store_of_version_1_is_upgraded_when_it_is_opened(file: Path) -> None:
+    with open_store(file.parent, ACME) as store, store.begin("run", NOW) as write:
+        write.fail("raw_tickets", {"bad": "why"}, {"bad": NOW})
+    wanted = shape(file)
+    with open_store(file.parent, ACME) as store:
+        before = store.get("raw_tickets", sorted(store.ids("raw_tickets")))
+    of_version_1(file)
+    assert shape(file) != wanted
+    children = [Child(open_at, file.parent, time.time() + 0.1) for _ in range(3)]
+    assert len({child.hear() for child in children}) == 1  # the store's own id
+    for child in children:
+        child.kill()
+    assert shape(file) == wanted
+    with open_store(file.parent, ACME) as store:
+        assert store.get("raw_tickets", sorted(store.ids("raw_tickets"))) == before
+        assert {ticket.id for ticket in store.tickets(limit=2000)} == {row.seq for row in before.values()}
+        assert store.ticket_statuses() == {"pending": 1000}
+        assert [entry.doc_id for entry in store.queue()] == ["bad"]
+
+
+def test_a_registry_of_version_1_keeps_its_keys(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    companies = Companies(Settings(home=home))
+    company = Company(ACME, "freshdesk", "https://acme.example.com", {"language": "ko"}, created_at=NOW)
+    companies.add(company, secrets.seal(companies.settings, "the key"))
+    wanted = shape(home / "registry.sqlite")
+    with sqlite3.connect(home / "registry.sqlite") as plain:
+        plain.execute("ALTER TABLE companies ADD COLUMN secret TEXT NOT NULL DEFAULT ''")
+        plain.execute("UPDATE companies SET secret = (SELECT sealed FROM company_secrets)")
+        plain.execute("DROP TABLE company_secrets")
+        plain.execute("DROP TABLE audit")
+        plain.execute("PRAGMA user_version = 0")
+    plain.close()
+    assert companies.get("acme") == company
+    assert companies.secret(company) == "the key"
+    assert shape(home / "registry.sqlite") == wanted
