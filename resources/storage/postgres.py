@@ -11,7 +11,7 @@ a table nor may bypass them.
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -119,7 +119,10 @@ class PostgresStorage:
                 with self.explained():
                     yield _opened(db, company)
 
-            yield open_store
+            try:
+                yield open_store
+            finally:
+                _give_back(db, key)
 
     def is_free(self, company: CompanyId) -> bool:
         with self._connected() as db, db.begin():
@@ -218,6 +221,12 @@ def _take(db: sa.Connection, key: int) -> bool:
         if time.monotonic() > deadline:
             return False
         time.sleep(_LOOK_STEP)
+
+
+def _give_back(db: sa.Connection, key: int) -> None:
+    """At once: a server may notice only a moment later that the connection was closed. A broken one holds nothing."""
+    with suppress(DBAPIError, psycopg.Error), db.begin():
+        db.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": key})
 
 
 def _holders(db: sa.Connection, key: int) -> list[str]:

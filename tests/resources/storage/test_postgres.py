@@ -313,3 +313,13 @@ def test_a_store_is_the_same_one_until_it_is_erased(postgres: Settings) -> None:
             storage.erase(ACME)
     assert len({*seen[:3]}) == 1
     assert seen[3] not in seen[:3]
+
+
+def test_every_companys_lock_is_its_own_and_free_as_soon_as_it_is_given_back(postgres: Settings) -> None:
+    storage = open_storage(postgres)
+    for number in range(12):  # half of the numbers that stand for them are negative
+        company = company_id(f"company-{number}")
+        with storage.lock(company, "me"):
+            assert not storage.is_free(company)
+            assert storage.is_free(company_id(f"other-{number}"))
+        assert storage.is_free(company)
