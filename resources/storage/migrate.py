@@ -329,9 +329,10 @@ def _portion(side: _Side, table: sa.Table, after: Key) -> tuple[list[Values], bo
     rows: list[Values] = []
     size = 0
     with side.begin() as db, db.execute(query) as found:
-        for row in found:
-            rows.append(tuple(row))
-            size += sum(len(value) for value in row if isinstance(value, str | bytes))
+        for part in found.partitions():
+            for row in part:
+                rows.append(tuple(row))
+                size += sum(len(value) for value in row if isinstance(value, str | bytes))
             if size > _PORTION_BYTES:
                 return rows, True
     return rows, len(rows) == _PORTION_ROWS
@@ -395,12 +396,15 @@ def _canonical(row: Values, table: sa.Table) -> bytes:
 
 def _json_value(text: str) -> str:
     """JSON with sorted keys and numbers by their value: Postgres' JSONB keeps 1e5 as 100000."""
-    return json.dumps(json.loads(text, parse_float=_number), sort_keys=True)
+    return _ENCODE(_DECODE(text))
 
 
 def _number(text: str) -> int | float:
     exact = Decimal(text)
     return int(exact) if exact == exact.to_integral_value() else float(text)
+
+
+_DECODE, _ENCODE = json.JSONDecoder(parse_float=_number).decode, json.JSONEncoder(sort_keys=True).encode
 
 
 # --- the registry -----------------------------------------------------------------------------------------------------
