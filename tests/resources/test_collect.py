@@ -12,6 +12,7 @@ from tenacity import wait_fixed
 
 from domain.company import company_id
 from domain.errors import CasebookError, InputError, SourceRefused
+from domain.forgotten import Kind, digest
 from domain.stage import Made, Report
 from resources import http
 from resources.helpdesk import export
@@ -340,6 +341,72 @@ def test_deletions_that_wait_are_not_forgotten_for_one_document(file: File) -> N
     assert file.sync(only="7").removed == 1
     assert "59 documents" in refused(file.sync)
     assert file.sync(accept_deletions=59).removed == 59
+
+
+# --- what was forgotten -----------------------------------------------------------------------------------------------
+
+
+def forget(store: SqlCompanyStore, kind: Kind, *values: str) -> None:
+    with store.begin("run", NOW) as write:
+        write.forget([digest(ACME, kind, value) for value in values], kind)
+
+
+def test_a_forgotten_document_is_left_out_whatever_is_asked(file: File) -> None:
+    forget(file.store, "document", "2")
+    file.say({"1": "a", "2": "b", "3": "c"})
+    report = file.sync()
+    assert counts(report) == (3, 2, 1, 0, 0)
+    assert report.notes == ["1 documents were left out: they are to stay forgotten"]
+    file.say({"1": "a", "2": "edited", "3": "c"})
+    assert counts(file.sync(full=True)) == (3, 0, 3, 0, 0)
+    assert file.stored() == {"1": "a", "3": "c"}
+    with pytest.raises(InputError, match=r"'2' was forgotten.*--allow-again"):
+        file.sync(only="2")
+    assert "2" not in file.store.heads(RAW, ["2"])
+
+
+def test_a_forgotten_document_that_cannot_be_read_does_not_wait(file: File) -> None:
+    forget(file.store, "document", "2")
+    file.write([row("1"), ODD])
+    assert counts(file.sync()) == (2, 1, 1, 0, 0)
+    assert file.store.queue() == []
+
+
+def test_what_a_requester_wrote_before_is_left_out_and_what_comes_later_is_welcome(file: File) -> None:
+    file.write(
+        [
+            row("old") | {"requester": "Kim <KIM@example.com>", "created_at": "2025-12-31"},
+            row("later") | {"requester": "Kim <kim@example.com>", "created_at": "2026-01-01T00:00:01Z"},
+            row("undated") | {"requester": "kim@example.com"},
+            row("other") | {"requester": "lee@example.com", "created_at": "2025-12-31"},
+        ]
+    )
+    forget(file.store, "requester", "kim@example.com")
+    assert counts(file.sync()) == (4, 2, 2, 0, 0)
+    assert set(file.stored()) == {"later", "other"}
+    with pytest.raises(InputError, match="'old' was forgotten"):
+        file.sync(only="old")
+    assert set(file.stored()) == {"later", "other"}
+
+
+def test_a_waiting_document_of_a_forgotten_requester_stops_waiting(file: File) -> None:
+    file.write([ODD])
+    file.sync()
+    assert [entry.doc_id for entry in file.store.queue()] == ["2"]
+    forget(file.store, "requester", "id 77")
+    file.write([row("2") | {"requester": {"id": 77}, "created_at": "2025-12-31"}])
+    assert file.sync().failed == 0
+    assert file.store.queue() == []
+    assert file.stored() == {}
+
+
+def test_a_ticket_that_is_given_to_a_forgotten_requester_leaves(file: File) -> None:
+    file.write([row("1") | {"requester": "lee@example.com", "created_at": "2025-12-31"}])
+    file.sync()
+    forget(file.store, "requester", "kim@example.com")
+    file.write([row("1") | {"requester": "kim@example.com", "created_at": "2025-12-31"}])
+    assert counts(file.sync()) == (1, 0, 0, 1, 0)
+    assert file.stored() == {}
 
 
 # --- Freshdesk --------------------------------------------------------------------------------------------------------
