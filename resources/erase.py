@@ -41,7 +41,7 @@ _PENDING = "forget is not finished"
 _POINT_FIELDS = ("ticket_id", "summary", "original_data", "title")
 _TEXT = re.compile(r'[^\s"\\{}\[\]:,<>&\x00-\x1f][^"\\<>&\x00-\x1f]{23,39}')
 """A piece of text as JSON, HTML and Postgres's JSONB all write it."""
-_MOST_TEXTS, _TRIED_EACH = 12, 6
+_MOST_TEXTS, _TRIED_EACH = 12, 10
 OUT_OF_REACH = (
     "backups and snapshots of the storage, the index and the published files",
     "files at a provider of models, where one was used (kept there for as long as its terms say)",
@@ -209,16 +209,19 @@ def _payloads(store: SqlCompanyStore, table: str) -> Iterator[tuple[str, str]]:
 
 def _only_theirs(store: SqlCompanyStore, documents: Sequence[str]) -> list[str]:
     """Some texts that stand in these documents and in no other, to look for when they are erased."""
-    tried: list[str] = []
-    for row in list(store.get(_RAW, documents[:_MOST_TEXTS]).values()):
-        found = _TEXT.findall(orjson.dumps(row.payload).decode()) if row.payload else []
-        tried += sorted(set(found), key=lambda text: (-len(text.encode()), text))[:_TRIED_EACH]
-    theirs, foreign = set(documents), set[str]()
+    theirs = set(documents)
+    ranked: list[tuple[int, str]] = []
+    for row in store.get(_RAW, documents[:_MOST_TEXTS]).values():
+        found = list(dict.fromkeys(_TEXT.findall(orjson.dumps(row.payload).decode()))) if row.payload else []
+        ranked += enumerate(
+            found[:: 1 + len(found) // _TRIED_EACH]
+        )  # from all over it: some of it is said in all tickets
+    tried = dict.fromkeys(text for _, text in sorted(ranked))
     for doc_id, payload in _payloads(store, _RAW) if tried else ():
         if doc_id not in theirs:
             folded = payload.casefold()
-            foreign.update(text for text in tried if text.casefold() in folded)
-    return list(dict.fromkeys(text for text in tried if text not in foreign))[:_MOST_TEXTS]
+            tried = {text: None for text in tried if text.casefold() not in folded}
+    return list(tried)[:_MOST_TEXTS]
 
 
 def _erase_rows(store: SqlCompanyStore, chosen: Chosen, now: str) -> list[str]:

@@ -1,0 +1,328 @@
+"""Erasing for good, on every backend: what is searched afterwards, older copies, shared results, kill -9.
+
+Belongs here: ``resources/erase`` on stores that a test fills. Does not belong here: the command, or syncs around it
+(``tests/pipelines``).
+"""
+
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from domain.company import Company, company_id
+from domain.errors import InputError
+from domain.feedback import Vote
+from domain.forgotten import digest
+from domain.stage import TABLES, Made, Put
+from resources import audit, erase
+from resources.companies import Companies
+from resources.published import PublishedTable, Publisher
+from resources.settings import Settings
+from resources.storage.sql import SqlTransaction
+from resources.vector_index.base import Filters
+from resources.vector_index.edge import EdgeReader, EdgeWriter
+from tests.processes import Child
+
+ACME = company_id("acme")
+NOW = "2026-01-01T00:00:00Z"
+PUBLISHED = (PublishedTable("merged_tickets", "raw"), PublishedTable("ticket_summaries", "processed"))
+LONG = "그리고 아주 긴 이야기 " * 700
+"""Longer than a page of SQLite, and than what Postgres keeps in a row."""
+
+
+def says(number: int) -> str:
+    return f"secret number {number:05d} of kim, 비밀 번호 {number:05d}"
+
+
+def ticket(number: int) -> dict[str, Any]:
+    """A raw row as the platform export has it; every third is Kim's."""
+    who = ("Kim <KIM@example.com>", "lee@example.com", {"id": 9, "email": "park@example.com"})[number % 3]
+    return {
+        "ticket_id": str(number), "subject": says(number), "description": f"{says(number)} {LONG}", "requester": who,
+        "conversations": [], "created_at": f"2025-{number % 12 + 1:02d}-03T00:00:00Z",
+    }  # fmt: skip
+
+
+def payload(table: str, number: int) -> Any:
+    if table == "raw_tickets":
+        return ticket(number)
+    if table == "ticket_collection":
+        point = {
+            "ticket_id": str(number),
+            "company_id": ACME,
+            "title": says(number),
+            "summary": {"problem": says(number)},
+        }
+        return {"point": point, "indices": [number + 1], "values": [1.0]}
+    return {"text": says(number), "created_at": f"2025-{number % 12 + 1:02d}-03T00:00:00Z"}
+
+
+def puts(table: str, numbers: Sequence[int], version: int = 1) -> list[Put]:
+    vector = array("f", [1.0, version, 0.5, 0.25]).tobytes()
+    return [Put(str(i), payload(table, i), f"h{i} {version}", f"s{i}", "m", vector) for i in numbers]
+
+
+def fill(companies: Companies, count: int = 30) -> Company:
+    """A company with documents in every table, three generations of index, another collection, and Parquet files."""
+    company = Company(ACME, "export", "tickets.jsonl", {}, created_at=NOW)
+    companies.add(company, "")
+    index = companies.settings.index_folder(ACME)
+    with companies.store(ACME) as store:
+        for version in (1, 2):
+            with store.begin("run", NOW) as write:
+                for table in TABLES:
+                    write.upsert(table, puts(table, range(count), version))
+            EdgeWriter(index, ACME, "ticket", "older", 4).home.mkdir(parents=True, exist_ok=True)
+            EdgeWriter(index, ACME, "ticket", "m", 4).publish(store, "ticket_collection")
+            for table in PUBLISHED:
+                Publisher(companies.settings.root, store).publish(table)
+        (index / "acme_ticket__0ddba11" / "gen-1").mkdir(parents=True)
+        (index / "acme_ticket__0ddba11" / "gen-1" / "segment").write_text(says(3))
+        with store.begin("run", NOW) as write:
+            write.fail("merged_tickets", {"3": f"cannot read {says(3)}", "4": "other"}, {"3": NOW, "4": NOW})
+            write.vote(Vote("r1", "thumbs_up", NOW, doc_id="3", feedback_text=says(3)))
+            write.vote(Vote("r2", "thumbs_up", NOW, doc_id="4", feedback_text="fine"))
+            write.save_state("raw_tickets gone", ["3", "4"])
+            write.save_state("raw_tickets cursor", {"cursor": {"live": NOW}, "made_by": "x"})
+        for number in (3, 4):
+            store.keep_paid("m", [(f"old {number}", str(number), Made({"said": says(number)}))], "run", NOW)
+    return company
+
+
+@pytest.fixture
+def companies(backend: Settings) -> Companies:
+    return Companies(backend)
+
+
+def holding(companies: Companies, text: str) -> list[str]:
+    """The files below the home that hold a text, and the tables that do, whoever's they are."""
+    root = companies.settings.root
+    found = [
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*")
+        if path.is_file() and text.encode() in path.read_bytes()
+    ]
+    for path in root.rglob("*.parquet"):
+        found += [str(path) for row in pq.ParquetFile(path).read(["payload"])["payload"].to_pylist() if text in row]
+    with companies.store(ACME) as store:
+        return found + [table for table, rows in store.traces((), (text,)).items() if rows]
+
+
+def points(companies: Companies) -> set[str]:
+    reader = EdgeReader(companies.settings.index_folder(ACME), ACME, "ticket")
+    return {point["ticket_id"] for point in reader.payloads(["ticket_id"], Filters())}
+
+
+def forget(companies: Companies, *doc_ids: str, requester: str = "") -> erase.Erased:
+    return erase.forget(companies.settings, companies.get(ACME), PUBLISHED, doc_ids, requester)
+
+
+def test_a_document_leaves_every_table_file_and_older_copy(companies: Companies) -> None:
+    fill(companies)
+    assert len(holding(companies, says(3))) >= 6
+    with companies.store(ACME) as store:
+        before = {table: store.get(table, sorted(store.ids(table)), vector=True) for table in TABLES}
+    erased = forget(companies, "3")
+    assert (erased.documents, erased.is_clean, erased.mentioned) == (1, True, [])
+    assert erased.texts > 0
+    assert holding(companies, says(3)) == []
+    assert points(companies) == {str(i) for i in range(30)} - {"3"}
+    with companies.store(ACME) as store:
+        for table in TABLES:
+            tombstone = store.get(table, ["3"], vector=True)["3"]
+            assert tombstone.deleted
+            said = (tombstone.payload, tombstone.vector, tombstone.content_hash, tombstone.source_hash)
+            assert set(said) == {None}
+            del before[table]["3"]
+            assert store.get(table, sorted(store.ids(table)), vector=True) == before[table]
+        assert [entry.doc_id for entry in store.queue()] == ["4"]
+        assert [vote.doc_id for vote in store.votes()] == ["4"]
+        assert store.state("raw_tickets gone") == ["4"]
+        assert store.state("raw_tickets cursor") == {"cursor": {"live": NOW}, "made_by": "x"}
+        assert list(store.paid("m", ["old 3", "old 4"])) == ["old 4"]
+        assert store.forgotten().keys() == {digest(ACME, "document", "3")}
+    assert len(list(companies.settings.index_folder(ACME).glob("*/gen-*"))) == 1
+    (line,) = [entry for entry in audit.entries(companies.storage, ACME) if entry.action == "forgotten"]
+    assert line.detail == f"1 documents, by document {digest(ACME, 'document', '3')[:12]}"
+
+
+def test_what_the_source_deleted_before_is_forgotten_in_its_older_copies_too(companies: Companies) -> None:
+    fill(companies)
+    with companies.store(ACME) as store, store.begin("run", NOW) as write:
+        for table in TABLES:
+            write.delete(table, ["5"])
+    assert holding(companies, says(5)) != []  # the index and the files follow with the next sync
+    assert forget(companies, "5").is_clean
+    assert holding(companies, says(5)) == []
+
+
+def test_the_last_document_and_the_last_of_a_month(companies: Companies) -> None:
+    fill(companies, 2)
+    assert forget(companies, "0").is_clean
+    assert len(list(companies.settings.root.glob("published/*/*/company_id=acme/month=*/*.parquet"))) == 2
+    assert forget(companies, "1").is_clean
+    assert holding(companies, says(0)) == holding(companies, says(1)) == []
+    assert list(companies.settings.root.glob("published/*/*/company_id=acme/month=*/*.parquet")) == []
+
+
+def test_a_result_that_another_document_paid_for_goes_and_that_one_keeps_its_row(companies: Companies) -> None:
+    fill(companies)
+    with companies.store(ACME) as store:
+        for number in (6, 7):  # equal content: made once, paid for by 7
+            with store.begin("run", NOW) as write:
+                write.upsert("ticket_embeddings", [Put(str(number), {"said": "shared"}, "hs", "same", "m", b"\0" * 16)])
+        store.keep_paid("m", [("same", "7", Made({"said": "shared"}))], "run", NOW)
+    assert forget(companies, "6").is_clean
+    with companies.store(ACME) as store:
+        assert store.paid("m", ["same"]) == {}
+        assert store.get("ticket_embeddings", ["7"])["7"].payload == {"said": "shared"}
+
+
+def test_a_requester_goes_with_all_ids_and_addresses_that_are_theirs(companies: Companies) -> None:
+    fill(companies)
+    with companies.store(ACME) as store, store.begin("run", NOW) as write:
+        moved = ticket(40) | {"requester": {"id": 9, "email": "park@new.example.com"}}
+        mention = ticket(41) | {"requester": "lee@example.com", "description": "as Park@Example.com wrote"}
+        for number, one in ((40, moved), (41, mention)):
+            write.upsert("raw_tickets", [Put(str(number), one, "h", "s", "m")])
+    erased = forget(companies, requester="Park <PARK@example.com>")
+    assert erased.is_clean
+    assert erased.documents == 11  # ten by the address, one by the helpdesk's id
+    assert erased.mentioned == ["41"]
+    with companies.store(ACME) as store:
+        assert not {"40", "2", "29"} & store.ids("raw_tickets")
+        assert digest(ACME, "requester", "park@example.com") in store.forgotten()
+        assert digest(ACME, "requester", "id 9") in store.forgotten()
+    assert points(companies) == {str(i) for i in range(30) if i % 3 != 2}
+    for entry in audit.entries(companies.storage, ACME):
+        assert "park" not in entry.detail.lower()
+
+
+def test_a_requester_of_whom_nothing_is_here_is_listed(companies: Companies) -> None:
+    fill(companies, 3)
+    erased = forget(companies, requester="nobody@example.com")
+    assert (erased.documents, erased.is_clean) == (0, True)
+    with companies.store(ACME) as store:
+        assert store.forgotten().keys() == {digest(ACME, "requester", "nobody@example.com")}
+
+
+def test_forgetting_twice_and_allowing_again(companies: Companies) -> None:
+    company = fill(companies)
+    forget(companies, "3")
+    assert forget(companies, "3").is_clean
+    with pytest.raises(InputError, match="no document '99'"):
+        forget(companies, "99")
+    assert erase.allow_again(companies.settings, company, ["3"]) == 1
+    assert erase.allow_again(companies.settings, company, ["3"]) == 0
+    with companies.store(ACME) as store:
+        assert store.forgotten() == {}
+        assert "3" not in store.ids("raw_tickets")
+
+
+def test_hostile_ids_and_addresses_match_themselves_only(companies: Companies) -> None:
+    fill(companies, 3)
+    odd = "a' OR '1'='1; --%_\\"
+    with companies.store(ACME) as store, store.begin("run", NOW) as write:
+        write.upsert("raw_tickets", [Put(odd, ticket(50), "h", "s", "m")])
+    assert forget(companies, odd).documents == 1
+    assert forget(companies, requester="%@example.com").documents == 0
+    with companies.store(ACME) as store:
+        assert store.ids("raw_tickets") == {"0", "1", "2"}
+
+
+# --- kill -9 ----------------------------------------------------------------------------------------------------------
+
+STAGES = ("before the commit", "after the commit", "index", "older index", "parquet", "scrub", "proof")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_forget_that_is_killed_is_ended_by_the_same_command(companies: Companies, stage: str) -> None:
+    fill(companies)
+    with Child(forget_until, companies.settings, stage) as child:
+        assert child.hear() == stage
+    with companies.store(ACME) as store:
+        rows = {table: "3" in store.ids(table) for table in TABLES}
+        listed = digest(ACME, "document", "3") in store.forgotten()
+    # All or nothing: what has gone from one table has gone from all, and is on the list.
+    assert set(rows.values()) == {not listed}
+    assert listed == (stage != "before the commit")
+    assert forget(_freed(companies), "3").is_clean
+    assert holding(companies, says(3)) == []
+    assert points(companies) == {str(i) for i in range(30)} - {"3"}
+
+
+def _freed(companies: Companies) -> Companies:
+    """Postgres takes a moment to see that a client is dead."""
+    for _ in range(100):
+        if companies.is_free(ACME):
+            break
+        time.sleep(0.1)
+    return companies
+
+
+def forget_until(say: Callable[[str], None], settings: Settings, stage: str) -> None:
+    """Forget document 3, and stand still at a stage of it."""
+
+    def still(*_: Any, **__: Any) -> Any:
+        say(stage)
+        time.sleep(60)
+
+    companies = Companies(settings)
+    holder, name = {
+        "before the commit": (SqlTransaction, "save_state"),
+        "after the commit": (erase, "_erase_files"),
+        "index": (EdgeWriter, "_make_live"),
+        "older index": (erase.edge, "leftovers"),
+        "parquet": (Publisher, "publish"),
+        "scrub": (type(companies.storage), "scrub"),
+        "proof": (erase, "_proof"),
+    }[stage]
+    setattr(holder, name, still)
+    forget(companies, "3")
+
+
+# --- a whole company --------------------------------------------------------------------------------------------------
+
+
+def test_a_removal_says_what_it_erased_and_that_nothing_is_left(companies: Companies, tmp_path: Path) -> None:
+    company = fill(companies)
+    link = companies.settings.root / "published" / "raw" / "moved" / "company_id=acme"
+    link.parent.mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    link.symlink_to(tmp_path / "elsewhere")
+    erased = erase.remove(companies.settings, company)
+    assert erased.is_clean
+    assert erased.counts == dict.fromkeys(TABLES, 30)
+    assert {"companies", "company_secrets", "company's folder", "published files", "lock"} <= {
+        one.store for one in erased.proof
+    }
+    assert any("elsewhere" in place for place in erased.out_of_reach)
+    assert not link.is_symlink()
+    root = companies.settings.root
+    assert [path for path in root.rglob("*acme*") if path.name != "acme-2"] == []
+    assert [path for path in root.rglob("*") if path.is_file() and b"secret number" in path.read_bytes()] == []
+    for line in ("example.com", "tickets.jsonl"):  # the registry's own free pages and log
+        assert not any(line.encode() in path.read_bytes() for path in root.glob("registry*"))
+    companies.add(company, "")
+    with companies.store(ACME) as store:
+        assert store.ids("raw_tickets") == set()
+
+
+def test_what_a_removal_leaves_is_named(companies: Companies) -> None:
+    company = fill(companies, 2)
+    stray = companies.settings.root / "published" / "raw" / "tickets" / "company_id=acme"
+    original = companies.remove
+
+    def remove_badly(self: Companies, one: Company) -> None:
+        original(one)
+        stray.mkdir(parents=True)
+
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(Companies, "remove", remove_badly)
+        erased = erase.remove(companies.settings, company)
+    assert not erased.is_clean
+    assert [one.places for one in erased.proof if one.left] == [[f"{stray}: 1"]]
