@@ -61,7 +61,8 @@ class Answer:
 
 
 class Searcher:
-    """Searches one company. Keeps model and index open: make one and use it for many questions."""
+    """Searches one company. Keeps model and index open: make one and use it for many questions. Settings that change
+    meanwhile count from the next question on."""
 
     def __init__(self, companies: Companies, company: Company) -> None:
         self.companies = companies
@@ -119,7 +120,7 @@ class Searcher:
 
     def _weights(self, words: int) -> Weights:
         """How much meaning and words count: as the company wants it, else as measured for questions of this length."""
-        share = self.company.setting("dense_weight")
+        share = self.companies.current(self.company.id).setting("dense_weight")
         return weights_for(words) if share is None else Weights(dense=share)
 
     def _answer(self, query: str, scored: Sequence[Scored], k: int) -> Answer:

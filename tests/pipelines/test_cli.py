@@ -79,7 +79,7 @@ ON_A_COMPANY = (
     ("company", "set", "?", "language=ko"),
     ("company", "pause", "?"),
     ("company", "resume", "?"),
-    ("company", "rotate-key", "?", "--key-stdin"),
+    ("company", "set", "?", "--key-stdin"),
     ("company", "remove", "?", "--yes"),
 )
 
@@ -158,7 +158,7 @@ def test_a_key_comes_in_exactly_one_way(home: Home, helpdesk: Sandbox, monkeypat
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     assert "in one way" in freshdesk(url)
     assert "in one way" in freshdesk(url, "--key-stdin", "--key-env", "SOME_KEY")
-    assert "NO_SUCH_KEY is not set or empty" in freshdesk(url, "--key-env", "NO_SUCH_KEY")
+    assert "NO_SUCH_KEY is not set." in freshdesk(url, "--key-env", "NO_SUCH_KEY")
     assert "no key came on standard input" in freshdesk(url, "--key-stdin", stdin="\n")
     assert done("company", "list", "--json").json == {"companies": []}
 
@@ -465,6 +465,13 @@ def test_help_answers_without_loading_what_is_heavy() -> None:
     assert "Have we solved this before?" in ran.stdout
 
 
+def test_a_misspelt_variable_is_noted_and_changes_nothing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CASEBOOK_STORE", "postgresql://app:s3cret@db/casebook")
+    said = done("company", "list", "--json")
+    assert said.json == {"companies": []}
+    assert said.err == "Note: the environment variable CASEBOOK_STORE is not known; did you mean CASEBOOK_STORAGE?\n"
+
+
 def test_the_script_itself_refuses_in_one_line(home: Home) -> None:
     ran = subprocess.run([CASEBOOK, "sync", "tony"], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (2, "")
@@ -542,9 +549,9 @@ def test_a_companys_life(home: Home, helpdesk: Sandbox, monkeypatch: pytest.Monk
 
     helpdesk.admin("made", "options", key="another-key")
     assert refused("company", "check", "made").startswith("Freshdesk refused the key.")
-    assert refused("company", "rotate-key", "made", "--key-stdin", stdin="wrong").startswith("Freshdesk refused")
+    assert refused("company", "set", "made", "--key-stdin", stdin="wrong").startswith("Freshdesk refused")
     assert refused("company", "check", "made").startswith("Freshdesk refused the key.")
-    done("company", "rotate-key", "made", "--key-stdin", stdin="another-key")
+    done("company", "set", "made", "--key-stdin", stdin="another-key")
     assert done("company", "check", "made").out.startswith("OK made")
     assert not any(b"another-key" in file.read_bytes() for file in home.path.rglob("*") if file.is_file())
 
@@ -556,6 +563,24 @@ def test_a_companys_life(home: Home, helpdesk: Sandbox, monkeypatch: pytest.Monk
     assert set(said["left"].values()) == {0}
     assert set(home.files()) == {"registry.sqlite", "master.key"}
     assert refused("sync", "made").startswith("unknown company 'made'.")
+
+
+def test_a_company_has_a_workbook_and_a_budget(registered: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(registered.path.parent)
+    path = str(registered.path.parent / "tiny.csv")
+    done("company", "add", "more", "--platform", "export", "--path", path, "--workbook", "faq.xlsx")
+    settings = done("company", "show", "more", "--json").json["settings"]
+    assert settings["workbook"] == str(registered.path.parent / "faq.xlsx")
+    assert settings["budget_monthly"] is None
+    done("company", "set", "more", "workbook=https://docs.example.com/d/1", "budget_monthly=12.50")
+    shown = done("company", "show", "more").out
+    assert "https://docs.example.com/d/1" in shown
+    assert "12.5" in shown
+    assert "budget_monthly = none" in done("company", "set", "more", "budget_monthly=none").out
+    assert refused("company", "set", "more", "budget_monthly=-1").startswith("bad value for budget_monthly.")
+    assert refused("company", "set", "more", "budget_monthly=nan").startswith("bad value for budget_monthly.")
+    assert refused("company", "set", "more", "workbook=ftp://x/y").startswith("bad value for workbook.")
+    assert refused("company", "set", "more", "workbook=https://me:pass@x/y").startswith("bad value for workbook.")
 
 
 def test_the_first_syncs_cost_is_told_in_words(home: Home, helpdesk: Sandbox) -> None:

@@ -1,5 +1,6 @@
 """The registry, the wall between companies, the lock, and what a removal leaves; on every backend."""
 
+import json
 import shutil
 import threading
 import time
@@ -8,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from domain.company import Company, CompanyId, company_id
 from domain.errors import CompanyBusy, InputError, StorageError
 from domain.stage import Made, Put
 from resources import secrets
 from resources.companies import Companies
+from resources.key_rotation import rotate_master_key
 from resources.published import PublishedTable, Publisher
 from resources.settings import Settings
 from resources.vector_index.edge import EdgeWriter
@@ -132,6 +135,98 @@ def test_a_damaged_registry_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"registry\.sqlite") as caught:
         companies.list()
     assert "\n" not in str(caught.value)
+
+
+# --- settings for who asks often --------------------------------------------------------------------------------------
+
+
+def sealed(companies: Companies) -> str:
+    return secrets.seal(companies.settings, "a key")
+
+
+def test_a_changed_setting_works_in_the_next_call(companies: Companies) -> None:
+    company = added(companies, secret=sealed(companies))
+    assert companies.current(company.id) == company
+    assert companies.cache.get_many(company.id, "settings", ["company"]).values != [None]
+    for number in range(3):
+        changed = companies.set(company, nightly_hour=number)
+        assert companies.current(company.id) == changed
+    companies.move(company, "https://new.example.com")
+    assert companies.current(company.id).endpoint == "https://new.example.com"
+    ask(set_hour, companies.settings)
+    assert companies.current(company.id).setting("nightly_hour") == 7  # another process of the same home
+
+
+def set_hour(say: Callable[[str], None], settings: Settings) -> None:
+    companies = Companies(settings)
+    companies.set(companies.get("acme"), nightly_hour=7)
+    say("done")
+
+
+def test_a_company_that_was_removed_is_unknown_at_once(companies: Companies) -> None:
+    company = added(companies, secret=sealed(companies))
+    companies.current(company.id)
+    companies.remove(company)
+    with pytest.raises(InputError, match="unknown company"):
+        companies.current(company.id)
+
+
+def test_what_a_cache_says_is_proved(companies: Companies) -> None:
+    """Who can write to Redis can neither make up settings, nor take another company's, nor bring old ones back."""
+    company = added(companies, secret=sealed(companies))
+    other = added(companies, "acme-2", sealed(companies), nightly_hour=5)
+    companies.current(other.id)
+    [token] = companies.cache.get_many(other.id, "settings", ["company"]).values
+    assert token
+    old = Fernet(secrets_key(companies)).encrypt_at_time(json_of(company, nightly_hour=9), int(time.time()) - 60)
+    stranger = Fernet(Fernet.generate_key()).encrypt(json_of(company, nightly_hour=9))
+    lookup = companies.cache.get_many(company.id, "settings", ["company"])
+    for forged in (token, old, stranger, b"", b"no token"):
+        companies.cache.set_many(company.id, "settings", {"company": forged}, 60, lookup.generation)
+        assert companies.current(company.id) == company
+    right = Fernet(secrets_key(companies)).encrypt(json_of(company, nightly_hour=9))
+    companies.cache.set_many(company.id, "settings", {"company": right}, 60, lookup.generation)
+    assert companies.current(company.id).setting("nightly_hour") == 9  # so what was refused was seen
+
+
+def secrets_key(companies: Companies) -> str:
+    return (companies.settings.root / "master.key").read_text().strip()
+
+
+def json_of(company: Company, **settings: Any) -> bytes:
+    columns = {name: getattr(company, name) for name in ("platform", "endpoint", "paused", "created_at")}
+    return json.dumps(columns | {"company_id": company.id, "settings": json.dumps(settings)}).encode()
+
+
+def test_without_a_master_key_nothing_is_cached(companies: Companies) -> None:
+    company = added(companies, secret="env:ACME")
+    assert companies.current(company.id) == company
+    assert companies.cache.get_many(company.id, "settings", ["company"]).values == [None]
+    assert not (companies.settings.root / "master.key").exists()
+
+
+def test_a_key_of_a_removed_company_is_not_stored(companies: Companies) -> None:
+    company = added(companies)
+    companies.remove(company)
+    with pytest.raises(InputError, match="was removed"):
+        companies.set_secret(company, "env:ACME")
+
+
+def test_a_key_is_read_again_when_the_master_key_was_rotated_meanwhile(companies: Companies) -> None:
+    company = added(companies, secret=sealed(companies))
+    before = companies.stored_secret(company)
+    rotate_master_key(companies)
+
+    class Slow(Companies):
+        """Reads what is stored, and then the rotation ends."""
+
+        reads = 0
+
+        def stored_secret(self, company: Company) -> str:
+            self.reads += 1
+            return before if self.reads == 1 else super().stored_secret(company)
+
+    assert Slow(companies.settings).secret(company) == "a key"
 
 
 # --- the wall ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 
 from domain.company import company_id
 from domain.errors import StorageError
-from resources.settings import REPOSITORY, Settings
+from resources.settings import REPOSITORY, Settings, misspelt_variables
 
 ACME = company_id("acme")
 
@@ -39,3 +39,33 @@ def test_a_home_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> No
         with pytest.raises(StorageError, match="CASEBOOK_HOME is") as caught:
             Settings(home=home).company_folder(ACME)
         assert "\n" not in str(caught.value)
+
+
+def test_no_secret_is_in_the_text_of_the_settings() -> None:
+    secret = "s3cret"
+    settings = Settings(
+        master_key=secret,
+        storage=f"postgresql://app:{secret}@db/casebook",
+        storage_admin=f"postgresql://owner:{secret}@db/casebook",
+        dagster_storage=f"postgresql://dagster:{secret}@db/dagster",
+        redis_url=f"redis://:{secret}@cache",
+    )
+    assert secret not in f"{settings} {settings!r}"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("CASEBOOK_STORE", "CASEBOOK_STORAGE"),
+        ("CASEBOOK_MASTERKEY", "CASEBOOK_MASTER_KEY"),
+        ("casebook_redis", "CASEBOOK_REDIS_URL"),
+        ("CASEBOOK_HOMES", "CASEBOOK_HOME"),
+    ],
+)
+def test_a_misspelt_variable_is_told_with_the_nearest(name: str, meant: str) -> None:
+    assert misspelt_variables([name, "PATH"]) == {name: meant}
+
+
+def test_variables_of_ours_and_of_others_are_left_alone() -> None:
+    ours = [f"CASEBOOK_{name.upper()}" for name in Settings.model_fields]
+    assert misspelt_variables([*ours, "casebook_home", "CASEBOOK_", "CASEBOOK_PIPELINE_ID", "HOME", "STORE"]) == {}
