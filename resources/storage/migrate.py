@@ -89,6 +89,7 @@ def migrate(source: Storage, target: Storage, watch: Watch) -> Migration:
     if not companies:
         raise InputError("there is nothing to move.", f"No company is known in {source.place}.")
     _refuse_foreign(source, target, companies)
+    _erase_removed(source, target, companies)
     result = Migration(source.place, target.place)
     left = companies
     for _ in range(_ROUNDS):
@@ -161,6 +162,22 @@ def _is_used(side: "_Side", marker: dict[str, Any], company: CompanyId, register
     if _look(side) != marker["look"]:
         return True
     return company in registered and _digest(_registration(side.storage, company)) != marker["registration"]
+
+
+def _erase_removed(source: Storage, target: Storage, companies: list[CompanyId]) -> None:
+    """Erase what an unfinished move brought of companies that were removed at the source since; the audit log knows them.
+
+    One that the target's registry has is refused instead: it may live there by now.
+    """
+    for name in sorted({line[1] for line in _audit(source)} - set(companies) - set(_companies(target))):
+        company = company_id(name)
+        with target.lock(company, _HOLDER) as open_store:
+            with open_store() as store:
+                marker = store.state(_MARKER)
+                ours = marker is not None and marker["from"] == source.place
+                empty = not any(_Side(target, store).count(table) for table in _TABLES)
+            if ours or empty:  # looking has made an empty one
+                target.erase(company)
 
 
 # --- one company ------------------------------------------------------------------------------------------------------

@@ -335,6 +335,32 @@ def test_a_store_made_anew_at_the_source_replaces_the_old_copy(files: Settings, 
     assert everything(postgres) == everything(files)
 
 
+def test_a_company_removed_during_its_move_leaves_nothing(files: Settings, postgres: Settings) -> None:
+    stop_at(files, postgres, "comparing votes")
+    assert held(postgres, ACME) > ROWS
+    registry = Companies(files)
+    registry.remove(registry.get(ACME))
+    assert list(move(files, postgres).companies) == ["empty", "other"]
+    assert held(postgres, ACME) == 0
+    assert everything(postgres) == everything(files)
+
+
+def held(settings: Settings, company: CompanyId) -> int:
+    """All rows of a company, but for its clock, which looking sets going."""
+    with open_storage(settings).store(company) as store, store.db.begin():
+        store.enter()
+        tables = [table for table in schema.store.sorted_tables if table is not schema.clock]
+        return sum(len(store.db.execute(sa.select(table.c.company_id)).all()) for table in tables)
+
+
+def test_a_company_removed_after_its_move_is_not_erased_where_it_may_live(files: Settings, postgres: Settings) -> None:
+    move(files, postgres)
+    registry = Companies(files)
+    registry.remove(registry.get(ACME))
+    assert "has company 'acme'." in refusal(files, postgres)
+    assert held(postgres, ACME) > ROWS
+
+
 def test_a_copy_that_is_not_equal_is_never_registered(files: Settings, postgres: Settings) -> None:
     def watch(company: str, what: str, *_: int) -> None:
         if (company, what) == (ACME, "comparing cursors"):
