@@ -114,7 +114,11 @@ def forget(
     with companies.lock(company.id, "forget") as open_store:
         with open_store() as store:
             chosen = _choose(store, company, doc_ids, requester)
-            by = "requester" if requester else "document " + " ".join(one[:12] for one in chosen.digests["document"])
+            by = (
+                "requester"
+                if requester
+                else "document " + " ".join(one[:12] for one in chosen.digests.get("document", ()))
+            )
             with companies.storage.registry(company.id) as db:
                 audit.record(db, settings, company.id, "forgotten", f"{len(chosen.documents)} documents, by {by}")
             erased = _erase_rows(store, chosen, now)
@@ -139,19 +143,18 @@ def forget(
 
 
 def allow_again(settings: Settings, company: Company, doc_ids: Sequence[str], requester: str = "") -> int:
-    """Take documents or a requester off the list; the next sync that meets them takes them in. Returns how many were on
-    it. What was erased stays erased."""
+    """Take documents, or a requester with all that was forgotten for them, off the list; the next sync that meets them
+    takes them in. Returns how many entries were on it. What was erased stays erased."""
     companies = Companies(settings)
     wanted = [digest(company.id, "document", doc_id) for doc_id in doc_ids]
     wanted += [digest(company.id, "requester", requester_key(requester))] if requester else []
     with companies.lock(company.id, "forget") as open_store, open_store() as store:
-        listed = [one for one in wanted if one in store.forgotten()]
-        if listed:
-            with companies.storage.registry(company.id) as db:
-                audit.record(db, settings, company.id, "allowed again", " ".join(one[:12] for one in listed))
-            with store.begin(_run_id(), utc_now()) as write:
-                write.allow(listed)
-    return len(listed)
+        if not store.forgotten().keys() & set(wanted):
+            return 0
+        with companies.storage.registry(company.id) as db:
+            audit.record(db, settings, company.id, "allowed again", " ".join(one[:12] for one in wanted))
+        with store.begin(_run_id(), utc_now()) as write:
+            return write.allow(wanted)
 
 
 def _run_id() -> str:
@@ -159,12 +162,16 @@ def _run_id() -> str:
 
 
 def _choose(store: SqlCompanyStore, company: Company, doc_ids: Sequence[str], requester: str) -> Chosen:
-    digests: dict[str, list[str]] = {"document": [], "requester": []}
+    digests: dict[str, list[str]] = {}
     mentioned: list[str] = []
+    because = ""
     documents = sorted(set(doc_ids))
     if requester:
         documents, known, mentioned = _of_requester(store, company, requester)
-        digests["requester"] = [digest(company.id, "requester", key) for key in sorted(known)]
+        asked = digest(company.id, "requester", requester_key(requester))
+        because = f" of {asked}"  # so that all of it can be allowed again at once
+        others = {digest(company.id, "requester", key) for key in known} - {asked}
+        digests |= {"requester": [asked], f"requester{because}": sorted(others)}
     else:
         there = store.named() | store.heads(_RAW, documents).keys()  # tombstones too: an old copy may lie somewhere
         listed = Forgotten(company.id, store.forgotten())
@@ -173,7 +180,7 @@ def _choose(store: SqlCompanyStore, company: Company, doc_ids: Sequence[str], re
                 raise InputError(
                     f"no document {doc_id!r}.", "Casebook has nothing of it, so there is nothing to erase."
                 )
-    digests["document"] = [digest(company.id, "document", doc_id) for doc_id in documents]
+    digests[f"document{because}"] = [digest(company.id, "document", doc_id) for doc_id in documents]
     return Chosen(documents, digests, mentioned, _only_theirs(store, documents))
 
 
@@ -230,7 +237,7 @@ def _erase_rows(store: SqlCompanyStore, chosen: Chosen, now: str) -> list[str]:
     listed = Forgotten(store.company, dict.fromkeys(on_list, now))
     doc_ids = sorted({*chosen.documents, *(doc_id for doc_id in store.named() if listed.document(doc_id))})
     new = [one for ones in chosen.digests.values() for one in ones if one not in store.forgotten()]
-    if new or any(store.traces(doc_ids, ()).values()) or chosen.digests["requester"]:
+    if new or any(store.traces(doc_ids, ()).values()) or "requester" in chosen.digests:
         with store.begin(_run_id(), now) as write:
             for kind, digests in chosen.digests.items():
                 write.forget(digests, kind)

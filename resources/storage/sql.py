@@ -499,16 +499,22 @@ class SqlTransaction:
         self._delete_where(schema.paid, list(doc_ids), schema.paid.c.doc_id)
 
     def forget(self, digests: Iterable[str], kind: str) -> None:
-        """Remember by its hash what must not come back, as of now."""
+        """Remember by its hash what must not come back, as of now. ``kind`` is a ``domain.forgotten.Kind``, or that and
+        " of DIGEST" for what is listed because of another."""
         for digest in digests:
             write = self._store.insert(schema.forgotten)
             values = {"company_id": self._company, "digest": digest, "kind": kind, "at": self._now}
             newest = write.on_conflict_do_update(index_elements=["company_id", "digest"], set_={"at": self._now})
             self._db.execute(newest, values)
 
-    def allow(self, digests: Sequence[str]) -> None:
-        """Take hashes off the list again."""
-        self._delete_where(schema.forgotten, digests, schema.forgotten.c.digest)
+    def allow(self, digests: Sequence[str]) -> int:
+        """Take hashes off the list again, and those that were listed because of them (kind "… of DIGEST")."""
+        c = schema.forgotten.c
+        before = len(self._store.forgotten())
+        self._delete_where(schema.forgotten, digests, c.digest)
+        because = [f"{kind} of {one}" for one in digests for kind in ("document", "requester")]
+        self._delete_where(schema.forgotten, because, c.kind)
+        return before - len(self._store.forgotten())
 
     def erase(self, doc_ids: Sequence[str]) -> None:
         """Erase all that any table says of documents. Tombstones stay for the readers that follow a table, with nothing but

@@ -197,7 +197,13 @@ def test_a_requester_goes_with_all_ids_and_addresses_that_are_theirs(companies: 
         assert not {"40", "2", "29"} & store.ids("raw_tickets")
         assert digest(ACME, "requester", "park@example.com") in store.forgotten()
         assert digest(ACME, "requester", "id 9") in store.forgotten()
+        listed = len(store.forgotten())
     assert points(companies) == {str(i) for i in range(30) if i % 3 != 2}
+    assert listed == 11 + 2
+    forget(companies, "3")
+    assert erase.allow_again(companies.settings, companies.get(ACME), [], "park@example.com") == listed
+    with companies.store(ACME) as store:
+        assert store.forgotten().keys() == {digest(ACME, "document", "3")}
     for entry in audit.entries(companies.storage, ACME):
         assert "park" not in entry.detail.lower()
 
