@@ -561,7 +561,7 @@ def test_a_companys_life(home: Home, helpdesk: Sandbox, monkeypatch: pytest.Monk
     assert said["company"] == "made"
     assert said["removed"]
     assert set(said["left"].values()) == {0}
-    assert set(home.files()) == {"registry.sqlite", "master.key"}
+    assert set(home.files("cache")) == {"registry.sqlite", "master.key"}
     assert refused("sync", "made").startswith("unknown company 'made'.")
 
 
