@@ -10,7 +10,7 @@ a table nor may bypass them.
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from psycopg import errors as pg
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -28,7 +29,7 @@ from domain.company import CompanyId, company_id
 from domain.errors import InputError, StorageError, StorageUnavailable
 from resources.storage import schema
 from resources.storage.base import OpenStore, busy
-from resources.storage.sql import SqlCompanyStore
+from resources.storage.sql import SqlCompanyStore, Values
 
 _LOOK_SECONDS, _LOOK_STEP = 1.0, 0.05
 _CONNECT_SECONDS = 10
@@ -39,6 +40,7 @@ _ALIVE = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "ke
 _SERVER = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
 """And so is a client, whose locks would stay else."""
 _COMPANY = sa.text("SELECT set_config('app.current_company_id', :company, true)")
+_WALL = "SELECT set_config('app.current_company_id', %(company)s, true)"
 _NAME = sa.text("SELECT set_config('application_name', :name, false)")
 _LONGEST_NAME = 63
 VERSION_TABLE = "casebook_version"
@@ -163,11 +165,35 @@ class PostgresStorage:
 class PostgresCompanyStore(SqlCompanyStore):
     """One company's rows, behind the wall."""
 
+    dialect = PGDialect_psycopg()
+
     def enter(self) -> None:
         self.db.execute(_COMPANY, {"company": self.company})
 
-    def among(self, column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
-        return column == sa.func.any(sa.bindparam(None, list(values), type_=ARRAY(sa.Text)))
+    @staticmethod
+    def packed(values: Sequence[str]) -> list[str]:
+        return list(values)
+
+    @staticmethod
+    def among(column: sa.ColumnElement[str], values: sa.BindParameter[Any]) -> sa.ColumnElement[bool]:
+        return column == sa.func.any(sa.cast(values, ARRAY(sa.Text)))
+
+    def fetch(self, statement: str, values: Mapping[str, Any]) -> list[Values]:
+        connection: psycopg.Connection[Any] = self.driver
+        if self.db.in_transaction():
+            return connection.execute(statement.encode(), values).fetchall()
+        try:
+            with connection.pipeline():  # the wall, the question and the end of the transaction in one journey
+                connection.execute(_WALL, {"company": self.company})
+                cursor = connection.execute(statement.encode(), values)
+                connection.commit()
+            return cursor.fetchall()
+        except BaseException:
+            if connection.closed:
+                self.db.invalidate()
+            else:
+                connection.rollback()
+            raise
 
     def write_rows(self, stage: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
         if len(rows) < _COPY_FROM:
@@ -177,7 +203,7 @@ class PostgresCompanyStore(SqlCompanyStore):
         columns = [column.name for column in stage.c]
         self.db.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE {stage.name}) ON COMMIT DELETE ROWS")
         with (
-            self._cursor() as cursor,
+            self.driver.cursor() as cursor,
             cursor.copy(f"COPY pg_temp.incoming ({', '.join(columns)}) FROM STDIN".encode()) as copy,
         ):
             for row in rows:
@@ -185,10 +211,6 @@ class PostgresCompanyStore(SqlCompanyStore):
         incoming = sa.table("incoming", *(sa.column(name) for name in columns), schema="pg_temp")
         self.db.execute(self.upsert_from(stage, insert(stage).from_select(columns, sa.select(*incoming.c))))
         self.db.execute(sa.delete(incoming))
-
-    def _cursor(self) -> psycopg.Cursor[Any]:
-        connection: Any = self.db.connection.dbapi_connection  # psycopg's own
-        return connection.cursor()
 
 
 def _opened(db: sa.Connection, company: CompanyId) -> PostgresCompanyStore:
