@@ -16,8 +16,10 @@ def test_a_synced_company_goes_on_in_postgres_as_if_nothing_was(
     synced: Home, postgres: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     question = "password reset does not work"
-    before = hits(question)
+    before, files = hits(question), published(synced)
     assert before
+    assert any("/index/" in name for name in files)
+    assert any(name.startswith("published/") for name in files)
     said = done("migrate", "--to", postgres.storage, "--json")
     assert said.err == ""  # no bar without a terminal
     result = said.json
@@ -34,10 +36,16 @@ def test_a_synced_company_goes_on_in_postgres_as_if_nothing_was(
     assert hits(question) == before
     assert done("audit", "--json").json["audit"][-1]["action"] == "company added"
 
+    assert published(synced) == files  # index and Parquet go on, and are not filled anew
+
     monkeypatch.delenv("CASEBOOK_STORAGE")
-    refused = casebook("migrate", "--to", postgres.storage)
-    assert refused.code == 2
-    assert "in use there since" in refused.err
+    again = done("migrate", "--to", postgres.storage, "--json").json
+    assert (again["ok"], again["copied"]) == (True, {})  # the idle sync wrote nothing
+
+
+def published(home: Home) -> dict[str, str]:
+    """What follows the store by its numbers."""
+    return {name: digest for name, digest in home.files().items() if "/index/" in name or name.startswith("published/")}
 
 
 def hits(question: str) -> list[dict[str, Any]]:
