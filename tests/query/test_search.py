@@ -175,6 +175,18 @@ def test_an_open_searcher_sees_what_was_published_since(synced: Home, helpdesk: 
     assert found(searcher, "printer driver") == before - {leaving}
 
 
+def test_an_open_searcher_follows_a_changed_setting(synced: Home) -> None:
+    searcher = Searcher(synced.companies, synced.company("made"))
+
+    def meanings() -> list[float]:
+        return [hit.why["meaning"] or 0.0 for hit in searcher.search("printer driver", 30).hits]
+
+    for weight, is_by_meaning in (("1", True), ("0", False), ("1", True)):
+        done("company", "set", "made", f"dense_weight={weight}")
+        found = meanings()
+        assert (found == sorted(found, reverse=True)) is is_by_meaning
+
+
 def test_a_question_asked_again_needs_no_model(
     searcher: Searcher, acme_home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from resources.published import PublishedTable, Publisher
 from resources.settings import Settings
 from resources.vector_index.edge import EdgeWriter
 from tests.processes import Child, ask
+from tests.redis_server import RedisServer, needs_redis
 
 ACME, NEAR = company_id("acme"), company_id("acme-2")
 NOW = "2026-01-01T00:00:00Z"
@@ -169,6 +170,25 @@ def test_a_company_that_was_removed_is_unknown_at_once(companies: Companies) -> 
     companies.remove(company)
     with pytest.raises(InputError, match="unknown company"):
         companies.current(company.id)
+
+
+@needs_redis
+def test_with_redis_a_change_is_seen_on_other_machines_at_once(postgres: Settings, tmp_path: Path) -> None:
+    """Each machine has a home of its own; database, master key and Redis are shared."""
+    with RedisServer(tmp_path / "redis") as server:
+        shared = {"storage": postgres.storage, "redis_url": server.url, "master_key": Fernet.generate_key().decode()}
+        here, there = (Companies(Settings(home=tmp_path / home, **shared)) for home in ("here", "there"))
+        company = added(here, secret=sealed(here))
+        assert there.current(company.id) == here.current(company.id) == company
+        with server.admin() as admin:
+            kept: list[Any] = [admin.get(name) for name in admin.scan_iter("casebook:{acme}:settings:*")]
+        assert len(kept) == 2  # the generation, and the company: sealed
+        assert not any(b"example.com" in value for value in kept)
+        changed = here.set(company, nightly_hour=7)
+        assert there.current(company.id) == changed
+        server.kill()
+        changed = there.set(changed, nightly_hour=8)  # without Redis, a change is not refused
+        assert here.current(company.id) == changed
 
 
 def test_what_a_cache_says_is_proved(companies: Companies) -> None:
