@@ -4,9 +4,11 @@ Belongs here: ``resources/erase`` on stores that a test fills. Does not belong h
 (``tests/pipelines``).
 """
 
+import sqlite3
 import time
 from array import array
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +150,19 @@ def test_a_document_leaves_every_table_file_and_older_copy(companies: Companies)
     assert len(list(companies.settings.index_folder(ACME).glob("*/gen-*"))) == 1
     (line,) = [entry for entry in audit.entries(companies.storage, ACME) if entry.action == "forgotten"]
     assert line.detail == f"1 documents, by document {digest(ACME, 'document', '3')[:12]}"
+
+
+def test_a_reader_that_keeps_sqlites_log_alive_keeps_nothing_in_it(tmp_path: Path) -> None:
+    companies = Companies(Settings(home=tmp_path / "home"))
+    fill(companies)
+    with closing(sqlite3.connect(companies.settings.company_folder(ACME) / "casebook.sqlite")) as reader:
+        assert reader.execute("SELECT count(*) FROM raw_tickets").fetchone() == (30,)
+        with companies.store(ACME) as store, store.begin("run", NOW) as write:
+            write.upsert("raw_tickets", puts("raw_tickets", [3], version=3))
+        assert "companies/acme/casebook.sqlite-wal" in holding(companies, says(3))
+        assert forget(companies, "3").is_clean
+        assert holding(companies, says(3)) == []
+        assert reader.execute("SELECT count(*) FROM raw_tickets WHERE NOT deleted").fetchone() == (29,)
 
 
 def test_what_the_source_deleted_before_is_forgotten_in_its_older_copies_too(companies: Companies) -> None:
