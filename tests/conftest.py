@@ -4,12 +4,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from resources.settings import Settings
 from sandbox.serve import Sandbox
 from tests.homes import Home, done
 from tests.postgres_server import ADMIN, ADMIN_PASSWORD, PostgresServer, upgraded
+
+hypothesis.settings.register_profile("casebook", deadline=None)  # a busy machine is no fault of the code
+hypothesis.settings.load_profile("casebook")
 
 TICKETS = 120
 """How many tickets the made-up company has; five in eight of them are resolved."""
