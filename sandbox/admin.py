@@ -8,12 +8,12 @@ Belongs here: ``/{company}/admin/...`` for tests and benchmarks. Does not belong
          same_time {ids | count, seed, what}     create {count, seed}             merge {primary, secondaries}
          churn {edit_every, delete_every, count, on list|conversations, what, seed, limit}
          faults {rate, kinds, seed, limit, slow_ms}     plan {name, minute_seconds, decimal}     slow {ms}
-         options {page_cap, key, denied}                clock {now, advance, rate}               reset {}  reset_log {}
+         options {page_cap, key, denied, help_center}   clock {now, advance, rate}               reset {}  reset_log {}
 """
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 from starlette.requests import Request
@@ -24,7 +24,7 @@ from sandbox.faults import Faults
 from sandbox.freshdesk import Account, Log
 from sandbox.limits import PLANS, Budget
 from sandbox.shape import Json
-from sandbox.world import Churn, Place
+from sandbox.world import Churn, HelpCenter, Place
 
 
 async def admin(request: Request, accounts: dict[str, Account]) -> Response:
@@ -147,12 +147,21 @@ def _slow(account: Account, ms: int) -> Json:
     return {"ms": ms}
 
 
-def _options(account: Account, page_cap: int | None = None, key: str | None = None, denied: bool | None = None) -> Json:
+def _options(
+    account: Account,
+    page_cap: int | None = None,
+    key: str | None = None,
+    denied: bool | None = None,
+    help_center: HelpCenter | None = None,
+) -> Json:
     world = account.world
     world.page_cap = world.page_cap if page_cap is None else page_cap
     world.key = world.key if key is None else key
     world.denied = world.denied if denied is None else denied
-    return {"page_cap": world.page_cap, "denied": world.denied}
+    if help_center not in (None, *get_args(HelpCenter)):
+        raise ValueError(f"help_center is one of {', '.join(get_args(HelpCenter))}, not {help_center!r}")
+    world.help_center = world.help_center if help_center is None else help_center
+    return {"page_cap": world.page_cap, "denied": world.denied, "help_center": world.help_center}
 
 
 def _clock(account: Account, now: str | None = None, advance: float = 0, rate: float | None = None) -> Json:

@@ -1,6 +1,6 @@
-"""What an account may ask for in a minute: Freshdesk's plans, the credits a request costs, and when 429 is due.
+"""What an account may ask for in a minute: Freshdesk's and Zendesk's plans, the credits, and when 429 is due.
 
-Belongs here: numbers and counting. Does not belong here: headers and bodies of the answers (``freshdesk``).
+Belongs here: numbers and counting. Does not belong here: headers and bodies of the answers (``freshdesk``, ``zendesk``).
 """
 
 import math
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 #: The kinds of request that have a budget of their own within the account's.
-Kind = Literal["ticket_list", "contact_list", "ticket_update", "other"]
+Kind = Literal["ticket_list", "contact_list", "ticket_update", "export", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class Plan:
     ticket_list: int | None = None
     contact_list: int | None = None
     ticket_update: int | None = None
+    export: int | None = None
 
     def of(self, kind: Kind) -> int | None:
         return None if kind == "other" else getattr(self, kind)
@@ -31,6 +32,10 @@ PLANS = {
     "growth": Plan(200, 20, 20, 80),
     "pro": Plan(400, 100, 100, 160),
     "enterprise": Plan(700, 200, 200, 280),
+    "zendesk-team": Plan(200, export=10),
+    "zendesk-professional": Plan(400, export=10),
+    "zendesk-enterprise": Plan(700, export=10),
+    "zendesk-high-volume": Plan(2500, export=30),
 }
 
 
@@ -67,3 +72,8 @@ class Budget:
     @property
     def remaining(self) -> int:
         return self.plan.total - self.used
+
+    @property
+    def resets(self) -> int:
+        """Whole seconds until the minute ends."""
+        return max(0, math.ceil(self.ends - time.monotonic()))

@@ -75,6 +75,7 @@ def application(served: "dict[str, Account]") -> "Starlette":
     from sandbox import attachments
     from sandbox.admin import admin
     from sandbox.freshdesk import Freshdesk
+    from sandbox.zendesk import Zendesk
 
     async def hidden(request: Request) -> Response:
         return await admin(request, served)
@@ -96,6 +97,7 @@ def application(served: "dict[str, Account]") -> "Starlette":
     return Starlette(
         routes=[
             Mount("/{company}/api/v2", app=Freshdesk(served)),
+            Mount("/zendesk/{company}/api/v2", app=Zendesk(served)),
             Route("/{company}/admin/{action}", hidden, methods=["GET", "POST"]),
             Route("/{company}/attachments/{attachment:int}/original/{name}", download),
             Route("/{company}/inline/attachment", picture),
@@ -173,9 +175,13 @@ class Sandbox:
     def __exit__(self, *failure: Any) -> None:
         self._running.__exit__(*failure)
 
-    def url(self, company: str) -> str:
-        """What a client takes for ``https://ACCOUNT.freshdesk.com``."""
-        return f"http://{HOST}:{self.port}/{company}"
+    def url(self, company: str, platform: str = "freshdesk") -> str:
+        """What a client takes for ``https://ACCOUNT.freshdesk.com`` or, with "zendesk", ``https://ACCOUNT.zendesk.com``."""
+        return f"http://{HOST}:{self.port}/{'zendesk/' if platform == 'zendesk' else ''}{company}"
+
+    def user(self, company: str) -> str:
+        """An agent's address, which Zendesk wants beside the key."""
+        return f"agent1@{company}.example.com"
 
     def key(self, company: str) -> str:
         return f"{company}-key"
@@ -277,14 +283,19 @@ def command(
         str | None, typer.Option(metavar="STATUS", help="Give every ticket of the files this status, e.g. closed.")
     ] = None,
     plan: Annotated[
-        str, typer.Option(metavar="NAME", help="Rate limit: none, free, growth, pro or enterprise.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Rate limit: none, free, growth, pro, enterprise, zendesk-team, -professional, -enterprise, -high-volume.",
+        ),
     ] = "none",
     minute_seconds: Annotated[float, typer.Option(help="How long a minute of the rate limit lasts.")] = 60.0,
     page_cap: Annotated[int, typer.Option(help="Pages of tickets that can be listed before 400.")] = 300,
 ) -> None:
-    """Serve sample helpdesks that answer like Freshdesk's API v2, on this machine only.
+    """Serve sample helpdesks that answer like Freshdesk's and Zendesk's API v2, on this machine only.
 
-    Point a client at http://127.0.0.1:PORT/COMPANY with the key COMPANY-key. Ctrl-C stops it.
+    Point a Freshdesk client at http://127.0.0.1:PORT/COMPANY with the key COMPANY-key, a Zendesk client at
+    http://127.0.0.1:PORT/zendesk/COMPANY as agent1@COMPANY.example.com with the same key. Ctrl-C stops it.
     """
     try:
         served = accounts(

@@ -1,7 +1,7 @@
 """One account as it stands now, and everything that can happen to it.
 
 Belongs here: tickets, where they are (live, deleted, spam, archived), their order, the clock, and every change:
-edits, replies, status, deletions, churn. Does not belong here: HTTP (``freshdesk``, ``admin``) or the first
+edits, replies, status, deletions, churn. Does not belong here: HTTP (``freshdesk``, ``zendesk``, ``admin``) or the first
 content (``corpus``, ``generate``).
 
 Tickets are kept serialised, in the parts that a list or a view joins, because a sandbox is asked thousands of
@@ -11,7 +11,7 @@ times a second and changed seldom.
 import random
 import re
 import time
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,8 @@ from sandbox.shape import Json
 Place = Literal["live", "deleted", "spam", "archived"]
 Edit = Literal["text", "status", "touch", "reply"]
 Order = Literal["created_at", "updated_at", "due_by", "status"]
+#: What a Zendesk account lets its key see of the Help Center: all, nothing (403), or there is none (404).
+HelpCenter = Literal["open", "denied", "none"]
 
 #: What a list gives only on request, and what only a view gives.
 _PARTS = ("requester", "stats", "company", "attachments")
@@ -138,6 +140,36 @@ class Shelf:
         return len(self.by_created)
 
 
+class Feed:
+    """All tickets, wherever they are, by the second in which they last moved in any way: what Zendesk exports.
+
+    Unlike ``updated_at`` this moves with every deletion and restoring, too.
+    """
+
+    def __init__(self, tickets: Iterable[Ticket]) -> None:
+        self.moved = {ticket.id: seconds(ticket.updated) for ticket in tickets}
+        self._order = sorted((moment, number) for number, moment in self.moved.items())
+
+    def move(self, number: int, moment: int) -> None:
+        self.remove(number)
+        self.moved[number] = moment
+        insort(self._order, (moment, number))
+
+    def remove(self, number: int) -> None:
+        moment = self.moved.pop(number, None)
+        if moment is not None:
+            del self._order[bisect_left(self._order, (moment, number))]
+
+    def between(self, after: tuple[int, int], end: int) -> Sequence[tuple[int, int]]:
+        """Moments and ids behind ``after``, up to the second ``end`` (inclusive)."""
+        return self._order[bisect_right(self._order, after) : bisect_left(self._order, (end + 1, 0))]
+
+
+def seconds(stamp: str) -> int:
+    """A stored time in seconds since 1970."""
+    return int(datetime.fromisoformat(stamp).timestamp())
+
+
 @dataclass(slots=True)
 class Churn:
     """Change tickets that a reader has already been given, while it reads on.
@@ -175,6 +207,8 @@ class World:
         self._next_ticket = max(self.tickets, default=0)
         self._next_conversation = shape.FIRST_CONVERSATION + 50_000_000
         self._changes = 0
+        self._feed: Feed | None = None
+        self.help_center: HelpCenter = "open"
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -213,6 +247,13 @@ class World:
         if descending:
             keys.reverse()
         return keys
+
+    @property
+    def feed(self) -> Feed:
+        """Made when it is first asked for: a sandbox that only plays Freshdesk does without."""
+        if self._feed is None:
+            self._feed = Feed(self.tickets.values())
+        return self._feed
 
     def ids(self, place: Place) -> list[int]:
         return sorted(number for _, number in self.shelves[place].by_created)
@@ -267,6 +308,8 @@ class World:
         self.shelves[ticket.place].remove(ticket)
         ticket.fill(record)
         self.shelves[ticket.place].add(ticket)
+        if self._feed:
+            self._feed.move(number, int(self.clock.now().timestamp()))
 
     def put(self, ids: Iterable[int], place: Place, *, touch: bool = True) -> list[int]:
         """Move tickets to another place: delete, restore, mark as spam, archive.
@@ -294,6 +337,8 @@ class World:
         for number in ids:
             ticket = self.tickets.pop(number)
             self.shelves[ticket.place].remove(ticket)
+            if self._feed:
+                self._feed.remove(number)
             purged.append(number)
         self.gone.extend(purged)
         return purged
@@ -338,6 +383,8 @@ class World:
             ticket = Ticket(record)
             self.tickets[ticket.id] = ticket
             self.shelves["live"].add(ticket)
+            if self._feed:
+                self._feed.move(ticket.id, seconds(now))
             created.append(ticket.id)
         return created
 
