@@ -15,9 +15,7 @@ deletion moves ``updated_at`` is not documented, so what lies there is read agai
 import logging
 import re
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -28,6 +26,7 @@ from domain.errors import DocumentError, SourceUnavailable
 from domain.fingerprint import clean
 from domain.ticket import Ticket
 from resources.helpdesk.base import Account, Document, Estimate, Json, Known, Page, Unreadable
+from resources.helpdesk.fetching import Gone, Listed, Outcome, Step, fetched
 from resources.helpdesk.freshdesk_ticket import STATUSES, Reader, known_shape
 from resources.http import Answer, BadAnswer, Http, HttpRefused, basic
 from resources.rate_budget import RateBudget
@@ -36,10 +35,6 @@ log = logging.getLogger(__name__)
 
 VERSION = "freshdesk-1"
 PER_PAGE = 100
-#: Documents in one page of ours. Small, so that a kill wastes little: what was fetched and not yet committed.
-CHUNK = 20
-#: Tickets fetched before one that is still on its way, at most.
-AHEAD = 100
 #: Conversations that a ticket's own view brings along.
 VIEWED = 10
 #: A list's includes; each costs two credits more. Without ``description`` newer accounts give no text.
@@ -60,16 +55,6 @@ TRASH: tuple[Trash, ...] = ("deleted", "spam")
 
 
 @dataclass(frozen=True, slots=True)
-class _Gone:
-    """A ticket that is deleted or spam."""
-
-
-#: A ticket of the walk: its row where it must be fetched, None where it is stored just as it was listed.
-Step = tuple[str, "Row | _Gone | None"]
-Outcome = Document | Unreadable | _Gone | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Listed:
     """What one list answer brought. ``since`` is where the walk stands once the ``steps`` are done; ``news`` tells whether
     any of them differs from what is stored; ``is_last``: the list ends here. ``stands`` go into the cursor."""
@@ -79,29 +64,6 @@ class _Listed:
     news: bool
     is_last: bool
     stands: dict[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(slots=True)
-class _Chunk:
-    """A page of ours while it fills."""
-
-    documents: list[Document] = field(default_factory=list[Document])
-    seen: list[str] = field(default_factory=list[str])
-    gone: list[str] = field(default_factory=list[str])
-    unreadable: list[Unreadable] = field(default_factory=list[Unreadable])
-
-    def add(self, doc_id: str, outcome: Outcome) -> None:
-        if isinstance(outcome, _Gone):
-            self.gone.append(doc_id)
-            return
-        self.seen.append(doc_id)
-        if isinstance(outcome, Document):
-            self.documents.append(outcome)
-        elif outcome:
-            self.unreadable.append(outcome)
-
-    def page(self, stands: Mapping[str, str]) -> Page:
-        return Page(self.documents, self.seen, dict(stands), self.gone, self.unreadable)
 
 
 def _authorization(key: str) -> str:
@@ -194,33 +156,12 @@ class Freshdesk:
 
     def pages(self, cursor: Json | None, known: Known) -> Iterator[Page]:
         """Live tickets by time of change, then the deleted ones, then spam. The cursor says where each list stands."""
-        stands: dict[str, str] = dict(cursor or {})
-        pool = ThreadPoolExecutor(self._workers, "freshdesk")
-        chunk = _Chunk()
-        try:
-            for step in self._in_order(pool, self._steps(dict(stands), known)):
-                if isinstance(step, tuple):
-                    if len(chunk.documents) == CHUNK:
-                        yield chunk.page(stands)
-                        chunk = _Chunk()
-                    chunk.add(*step)
-                else:
-                    stands |= step.stands
-                    yield chunk.page(stands)
-                    chunk = _Chunk()
-        finally:
-            self._http.wake.set()
-            pool.shutdown(cancel_futures=True)
-            self._http.wake.clear()
+        start: dict[str, str] = dict(cursor or {})
+        lists = chain(self._live(start, known), *(self._trash(place, start, known) for place in TRASH))
+        listed = (Listed(one.steps, one.stands) for one in lists)
+        stands = yield from fetched(listed, self._fetch, cursor, workers=self._workers, wake=self._http.wake)
         if cursor is None:
-            yield Page((), (), dict(stands), walked_all=True)
-
-    def _steps(self, start: Mapping[str, str], known: Known) -> Iterator[Step | _Listed]:
-        """The walk ticket by ticket, and after those of each list answer the answer itself."""
-        lists = [self._live(start, known), *(self._trash(place, start, known) for place in TRASH)]
-        for listed in chain.from_iterable(lists):
-            yield from listed.steps
-            yield listed
+            yield Page((), (), stands, walked_all=True)
 
     def _live(self, start: Mapping[str, str], known: Known) -> Iterator[_Listed]:
         for listed in self._walk("live", start.get("live", self._since), known):
@@ -240,25 +181,6 @@ class Freshdesk:
                 break
         for listed in self._walk(place, max(since, start.get(place, self._since)), known):
             yield replace(listed, stands={place: listed.since})
-
-    def _in_order(
-        self, pool: ThreadPoolExecutor, steps: Iterable[Step | _Listed]
-    ) -> Iterator[tuple[str, Outcome] | _Listed]:
-        """Fetch side by side, and give everything back in its order. One that takes long (it is tried again) keeps the
-        others from being given back, not from being fetched."""
-        free = threading.Semaphore(self._workers * 3 // 2)
-        ahead: deque[tuple[str, Future[Outcome] | _Gone | None] | _Listed] = deque()
-        for step in steps:
-            if isinstance(step, tuple) and isinstance(step[1], dict):
-                free.acquire()
-                future = pool.submit(self._fetch, step[1])
-                future.add_done_callback(lambda _: free.release())
-                ahead.append((step[0], future))
-            else:
-                ahead.append(step)  # type: ignore[arg-type] - a row was the case above
-            while ahead and (len(ahead) > AHEAD or _is_settled(ahead[0])):
-                yield _settled(ahead.popleft())
-        yield from map(_settled, ahead)
 
     def _walk(self, place: Place, since: str, known: Known) -> Iterator[_Listed]:
         """All tickets of a place changed since then (inclusive), each change once."""
@@ -390,7 +312,7 @@ class Freshdesk:
             if self.attachments == "full" and self._wants_thread(row):
                 ticket = row | self._http.get(f"/tickets/{doc_id}", {"include": "conversations"}, cost=VIEW_COST).value
             if _is_removed(ticket):
-                return _Gone()
+                return Gone()
             # The version is the list's, even where the view was newer: the walk then comes by once more.
             return self._document(ticket, row["updated_at"], self._thread(ticket))
         except HttpRefused as refused:
@@ -405,7 +327,7 @@ class Freshdesk:
     def _vanished(self, doc_id: str, refused: HttpRefused) -> Outcome:
         """A refusal for one ticket is a deletion only when Freshdesk says so, or knows it neither here nor archived."""
         try:
-            return self.one(doc_id) or _Gone()
+            return self.one(doc_id) or Gone()
         except DocumentError:
             return Unreadable(doc_id, refused.detail)
 
@@ -459,23 +381,12 @@ def _listed(place: Place, rows: list[Row], since: str, known: Known, *, is_last:
     ids = [str(row["id"]) for row in rows]
     stored = known(ids)
     if place != "live":
-        return _Listed([(doc_id, _Gone()) for doc_id in ids], since, bool(stored), is_last)
+        return _Listed([(doc_id, Gone()) for doc_id in ids], since, bool(stored), is_last)
     steps: list[Step] = [
         (doc_id, None if stored.get(doc_id) == row["updated_at"] else row)
         for doc_id, row in zip(ids, rows, strict=True)
     ]
     return _Listed(steps, since, any(row for _, row in steps), is_last)
-
-
-def _is_settled(step: "tuple[str, Future[Outcome] | _Gone | None] | _Listed") -> bool:
-    return isinstance(step, _Listed) or not isinstance(step[1], Future) or step[1].done()
-
-
-def _settled(step: "tuple[str, Future[Outcome] | _Gone | None] | _Listed") -> tuple[str, Outcome] | _Listed:
-    if isinstance(step, _Listed):
-        return step
-    doc_id, outcome = step
-    return doc_id, outcome.result() if isinstance(outcome, Future) else outcome
 
 
 def _next_start(newest: str, server_now: float) -> str:

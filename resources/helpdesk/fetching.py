@@ -1,0 +1,130 @@
+"""Listed documents, fetched side by side and given back in their order, as pages that a walk commits.
+
+Belongs here: what every helpdesk with a list and a request for each document does between the two.
+Does not belong here: any platform's list or document (its adapter).
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from resources.helpdesk.base import Document, Json, Page, Unreadable
+
+#: Documents in one page of ours. Small, so that a kill wastes little: what was fetched and not yet committed.
+CHUNK = 20
+#: Documents fetched before one that is still on its way, at most.
+AHEAD = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A document that the source says is deleted or spam."""
+
+
+#: A document of a walk: its row where it must be fetched, None where it is stored just as it was listed.
+Step = tuple[str, "Json | Gone | None"]
+Outcome = Document | Unreadable | Gone | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What one list answer brought. ``stands`` go into the cursor once the ``steps`` are done."""
+
+    steps: list[Step]
+    stands: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """A page of ours while it fills."""
+
+    documents: list[Document] = field(default_factory=list[Document])
+    seen: list[str] = field(default_factory=list[str])
+    gone: list[str] = field(default_factory=list[str])
+    unreadable: list[Unreadable] = field(default_factory=list[Unreadable])
+
+    def add(self, doc_id: str, outcome: Outcome) -> None:
+        if isinstance(outcome, Gone):
+            self.gone.append(doc_id)
+            return
+        self.seen.append(doc_id)
+        if isinstance(outcome, Document):
+            self.documents.append(outcome)
+        elif outcome:
+            self.unreadable.append(outcome)
+
+    def page(self, stands: Json) -> Page:
+        return Page(self.documents, self.seen, dict(stands), self.gone, self.unreadable)
+
+
+_Waiting = tuple[str, "Future[Outcome] | Gone | None"]
+
+
+def fetched(
+    lists: Iterable[Listed],
+    fetch: Callable[[Json], Outcome],
+    cursor: Json | None,
+    *,
+    workers: int,
+    wake: threading.Event,
+) -> Generator[Page, None, Json]:
+    """The pages of a walk; returns the last cursor.
+
+    The lists are asked for as they are needed. ``wake`` is set while the walk is given up, so that fetches that wait
+    end. The documents of one list may fill several pages: they carry the cursor from before it, and the last one moves.
+    """
+    stands: Json = dict(cursor or {})
+    pool = ThreadPoolExecutor(workers, "fetch")
+    chunk = _Chunk()
+    try:
+        for step in _in_order(pool, fetch, lists, workers):
+            if isinstance(step, tuple):
+                if len(chunk.documents) == CHUNK:
+                    yield chunk.page(stands)
+                    chunk = _Chunk()
+                chunk.add(*step)
+            else:
+                stands |= step.stands
+                yield chunk.page(stands)
+                chunk = _Chunk()
+    finally:
+        wake.set()
+        pool.shutdown(cancel_futures=True)
+        wake.clear()
+    return stands
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, fetch: Callable[[Json], Outcome], lists: Iterable[Listed], workers: int
+) -> Iterable[tuple[str, Outcome] | Listed]:
+    """Every document and, behind its own, every list. One that takes long (it is tried again) keeps the others from being
+    given back, not from being fetched."""
+    free = threading.Semaphore(workers * 3 // 2)
+    ahead: deque[_Waiting | Listed] = deque()
+    for listed in lists:
+        for doc_id, row in listed.steps:
+            if isinstance(row, dict):
+                free.acquire()
+                row = pool.submit(fetch, row)
+                row.add_done_callback(lambda _: free.release())
+            ahead.append((doc_id, row))
+            while ahead and (len(ahead) > AHEAD or _is_settled(ahead[0])):
+                yield _settled(ahead.popleft())
+        ahead.append(listed)
+        while ahead and _is_settled(ahead[0]):
+            yield _settled(ahead.popleft())
+    yield from map(_settled, ahead)
+
+
+def _is_settled(step: "_Waiting | Listed") -> bool:
+    return isinstance(step, Listed) or not isinstance(step[1], Future) or step[1].done()
+
+
+def _settled(step: "_Waiting | Listed") -> tuple[str, Outcome] | Listed:
+    if isinstance(step, Listed):
+        return step
+    doc_id, outcome = step
+    return doc_id, outcome.result() if isinstance(outcome, Future) else outcome
