@@ -151,7 +151,7 @@ class Http:
             retry=retry_if_exception_type(_Passing),
             stop=patience.is_over,
             wait=_next_wait,
-            sleep=self._sleep,
+            sleep=self.sleep,
             reraise=True,
         )
         try:
@@ -190,7 +190,7 @@ class Http:
             return self._authorization
 
     def _send(self, url: str, authorization: str, cost: float) -> tuple[requests.Response, Taken]:
-        taken = self.budget.take(cost, self._sleep)
+        taken = self.budget.take(cost, self.sleep)
         self._on_send()
         headers: Mapping[str, str] = {}
         request = self._request.copy()
@@ -236,7 +236,8 @@ class Http:
         detail = f"{where}: {reason}" if reason else f"{where}."
         return HttpRefused(status, titles.get(status, f"{self.name} did not take the request."), detail)
 
-    def _sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
+        """Wait. Raises ``SourceUnavailable`` when ``wake`` is set meanwhile."""
         if self.wake.wait(seconds):
             raise SourceUnavailable("The walk was stopped.")
 
@@ -313,8 +314,8 @@ def _reason(response: requests.Response) -> str:
     body = _json(response.content)
     if not isinstance(body, dict):
         return ""
-    errors = body.get("errors")
-    parts = [body.get("message") or body.get("description")]
+    errors, error = body.get("errors"), body.get("error")
+    parts = [body.get("message") or body.get("description") or (isinstance(error, dict) and error.get("message"))]
     parts += [f"{error.get('field')}: {error.get('message')}" for error in errors or () if isinstance(error, dict)]
     return " ".join(" ".join(str(part) for part in parts if part).split())[:200]
 

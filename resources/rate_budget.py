@@ -6,10 +6,15 @@ Does not belong here: sending, or what a request costs (the adapter knows), or r
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 Sleep = Callable[[float], object]
+#: What Freshdesk and Zendesk call the same numbers.
+_TOTAL = ("X-RateLimit-Total", "X-Rate-Limit", "RateLimit-Limit")
+_LEFT = ("X-RateLimit-Remaining", "X-Rate-Limit-Remaining", "RateLimit-Remaining")
+_USED = ("X-RateLimit-Used-CurrentRequest",)
 #: Seconds in which another thread's answer may tell more.
 _SOON = 0.02
 
@@ -27,7 +32,8 @@ class Taken:
 class RateBudget:
     """One account's limiter, shared by all threads that ask it.
 
-    A server counts credits in windows: so many (``X-RateLimit-Total``) until the window ends, then anew. We use
+    A server counts credits in windows: so many (``X-RateLimit-Total``, or Zendesk's ``X-Rate-Limit``) until the window
+    ends, then anew. We use
     ``share`` of them and leave the rest to the customer's own tools. When our part is spent, all threads wait until
     the window must have ended, then one request goes first and learns what the new one holds. A window counts as
     begun when we first saw it, so waiting ``window`` seconds is always enough; accounts that count by the hour only
@@ -61,10 +67,11 @@ class RateBudget:
 
     def done(self, taken: Taken, headers: Mapping[str, str]) -> None:
         """A request has been answered, or (no headers) has failed."""
-        total, left = _number(headers, "X-RateLimit-Total"), _number(headers, "X-RateLimit-Remaining")
+        total, left, used = _number(headers, *_TOTAL), _number(headers, *_LEFT), _number(headers, *_USED)
         with self._lock:
             self._in_flight -= taken.cost
-            self.credits += _number(headers, "X-RateLimit-Used-CurrentRequest") or 0.0
+            # Where the server does not tell what a request cost (Zendesk), each costs what was taken for it.
+            self.credits += used if used is not None else taken.cost if total is not None else 0.0
             if total is None or left is None:
                 return
             self.total = total
@@ -80,7 +87,7 @@ class RateBudget:
     def refused(self, taken: Taken, headers: Mapping[str, str], seconds: float) -> None:
         """429: the server wants nothing for so long (``Retry-After``), and its window ends then. Where it says that there
         are credits left, only this kind of request is over its own limit, and the others go on."""
-        left = _number(headers, "X-RateLimit-Remaining")
+        left = _number(headers, *_LEFT)
         if left is not None and left >= taken.cost:
             return
         with self._lock:
@@ -100,9 +107,33 @@ class RateBudget:
         return 0.0 if enough else _SOON
 
 
-def _number(headers: Mapping[str, str], name: str) -> float | None:
-    """Some accounts say "100.0"."""
-    try:
-        return float(headers[name])
-    except (KeyError, ValueError):
-        return None
+class Pace:
+    """So many requests in any ``window`` seconds, for addresses with a limit of their own that no header tells."""
+
+    def __init__(self, most: int, window: float = 60.0) -> None:
+        self.most, self.window = most, window
+        self._sent: deque[float] = deque()
+        self._lock = threading.Lock()
+
+    def take(self, sleep: Sleep = time.sleep) -> None:
+        """Wait until one more may be sent. What ``sleep`` raises passes."""
+        while True:
+            with self._lock:
+                now = time.monotonic()
+                while self._sent and self._sent[0] + self.window <= now:
+                    self._sent.popleft()
+                if len(self._sent) < self.most:
+                    self._sent.append(now)
+                    return
+                wait = self._sent[0] + self.window - now
+            sleep(min(wait, 1.0))
+
+
+def _number(headers: Mapping[str, str], *names: str) -> float | None:
+    """The first of these headers that holds a number. Some accounts say "100.0"."""
+    for name in names:
+        try:
+            return float(headers[name])
+        except (KeyError, ValueError):
+            continue
+    return None

@@ -11,12 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from requests.structures import CaseInsensitiveDict
 from tenacity import wait_fixed
 
 from domain.errors import InputError, SourceRefused, SourceUnavailable
 from resources import http
 from resources.http import BadAnswer, Http, HttpRefused, basic
-from resources.rate_budget import RateBudget
+from resources.rate_budget import Pace, RateBudget
 
 KEY = "sesame-öffne-dich"
 
@@ -400,3 +401,21 @@ def test_without_headers_there_is_no_limit(server: Server) -> None:
     budget = RateBudget(0.1)
     send_from_threads(client(server.url, budget=budget), 50)
     assert (budget.total, len(server.requests)) == (None, 51)
+
+
+def test_a_pace_lets_so_many_through_in_any_window() -> None:
+    pace, sent = Pace(3, window=0.3), list[float]()
+    started = time.monotonic()
+    for _ in range(8):
+        pace.take()
+        sent.append(time.monotonic() - started)
+    assert sent[2] < 0.25
+    assert all(later - sooner >= 0.29 for sooner, later in zip(sent, sent[3:], strict=False))
+    assert sent[7] < 2
+
+
+def test_zendesks_words_for_the_same_numbers() -> None:
+    for total, left in (("X-Rate-Limit", "X-Rate-Limit-Remaining"), ("ratelimit-limit", "ratelimit-remaining")):
+        budget = RateBudget()
+        budget.done(budget.take(1), CaseInsensitiveDict({total: "700", left: "699"}))
+        assert (budget.total, budget.credits) == (700, 1)

@@ -1,0 +1,345 @@
+"""Zendesk, API v2: the export of all tickets by cursor, and the comments of those that moved.
+
+Belongs here: Zendesk's addresses and parameters, and the order in which they are asked.
+Does not belong here: what the fields mean (``zendesk_ticket``), sending and retrying (``resources/http``), pacing
+(``resources/rate_budget``), what is made of a ticket.
+
+**The walk.** The export shows every ticket at the time it last moved in any way, the deleted ones (with that status) and
+the archived ones included, and holds back the last minute, so that its cursor passes nobody by: what changes behind it
+moves to the end, where the walk is still to come. The list of tickets would show neither the deleted nor the archived.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from domain.errors import DocumentError, SourceUnavailable
+from domain.fingerprint import clean
+from domain.ticket import Ticket
+from resources.helpdesk.base import Account, Document, Estimate, Json, Known, Page, Unreadable
+from resources.helpdesk.fetching import Gone, Listed, Outcome, Step, fetched
+from resources.helpdesk.freshdesk_ticket import known_shape
+from resources.helpdesk.zendesk_ticket import Reader
+from resources.http import BadAnswer, Http, HttpRefused, basic
+from resources.rate_budget import Pace, RateBudget
+
+log = logging.getLogger(__name__)
+
+VERSION = "zendesk-1"
+#: Tickets in one answer of the export, comments in one answer; both are Zendesk's most.
+PER_PAGE, COMMENTS = 1000, 100
+SIDELOADS = "users,metric_sets"
+#: Exports a minute, of all who use the account together; the add-on for high volume allows 30, and no header tells.
+EXPORTS = 10
+#: A start must be a minute old, by Zendesk's clock; twice that allows for ours.
+YOUNGEST = 120
+#: Addresses of files are of no use later (most need a login), and may differ with every answer.
+_ADDRESSES = ("content_url", "mapped_content_url", "url", "thumbnails")
+
+
+def _authorization(user: str, key: str) -> str:
+    """With an agent's address the key is an API token, else an OAuth access token."""
+    key = key.strip()
+    return basic(f"{user}/token", key) if user else f"Bearer {key}"
+
+
+class Zendesk:
+    """One Zendesk account. ``url`` is ``https://ACCOUNT.zendesk.com``; ``user`` the address of the agent whose API token
+    ``key`` is, "" when it is an OAuth token. Exports are for admins.
+
+    ``conversations``: whose comments are fetched, of ``all`` tickets or of the ``resolved`` ones (those whose status, in
+    words, is one of ``resolved_statuses``). ``attachments``: ``none`` leaves files' metadata out; it costs nothing here.
+    ``since`` (YYYY-MM-DD): tickets that did not move since are left out. ``rate_share`` is the part of the account's
+    request limit that may be used. ``renewed_key`` is asked for the key as it is now when ``key`` was refused in mid-walk.
+    """
+
+    platform = "zendesk"
+    version = VERSION
+    absent_is_gone = False  # what moves during a walk is held back
+
+    def __init__(
+        self,
+        url: str,
+        user: str,
+        key: str,
+        *,
+        renewed_key: Callable[[], str] | None = None,
+        conversations: Literal["all", "resolved"] = "all",
+        attachments: Literal["full", "threads", "none"] = "full",
+        since: str = "",
+        rate_share: float = 0.8,
+        resolved_statuses: Sequence[str] = ("solved", "closed"),
+        workers: int = 8,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.requests = 0
+        self.notes: list[str] = []
+        self._counting = threading.Lock()
+        self._reader = Reader(self.url)
+        self._wants_all, self._wants_files = conversations == "all", attachments != "none"
+        self._resolved = frozenset(resolved_statuses)
+        self._since = int(datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp()) if since else 0
+        self._workers = workers
+        self._http = Http(
+            f"{self.url}/api/v2",
+            _authorization(user, key),
+            renew=renewed_key and (lambda: _authorization(user, renewed_key())),
+            name="Zendesk",
+            budget=RateBudget(rate_share),
+            on_send=self._count,
+            connections=workers,
+        )
+        self._pace = Pace(max(1, int(EXPORTS * rate_share)))
+        self._naming = threading.Lock()
+        self._known_names: _Names | None = None
+        wanted = "all" if self._wants_all else ",".join(sorted(self._resolved))
+        options = {"conversations": wanted, "since": since or "ever"}
+        options |= {} if self._wants_files else {"attachments": "none"}
+        self.made_by = " ".join([VERSION, *(f"{name}={value}" for name, value in options.items())])
+
+    # -- what an account is, and what it costs ---------------------------------------------------------------------
+
+    def check(self) -> Account:
+        """Four requests: who we are, whether exports are allowed, how many tickets, and whether there is a Help Center.
+        Raises ``SourceRefused`` or ``SourceUnavailable``."""
+        try:
+            me = self._http.get("/users/me.json", longest_wait=90).value.get("user") or {}
+        except (HttpRefused, BadAnswer) as failure:
+            if not failure.foreign:
+                raise
+            raise HttpRefused(
+                404,
+                "There is no Zendesk at this address.",
+                f"{self.url} answers, but not as Zendesk's API.",
+                "The address is https://ACCOUNT.zendesk.com.",
+            ) from failure
+        if not me.get("id"):  # an anonymous visitor is let in here, and nowhere else
+            raise HttpRefused(401, "Zendesk refused the key.", f"{self.url} took us for a visitor.")
+        try:
+            self._http.get("/incremental/tickets/cursor.json", {"start_time": 0, "per_page": 1}, longest_wait=90)
+        except HttpRefused as refused:
+            if refused.status != 403:
+                raise
+            remedy = "Exports are for admins: take the token of one, and give their address with --user."
+            raise HttpRefused(403, refused.title, refused.detail, remedy) from refused
+        notes: list[str] = []
+        counted = self._allowed("/tickets/count.json", notes, "the number of tickets")
+        if (number := ((counted or {}).get("count") or {}).get("value")) is not None:
+            notes.append(f"{number} tickets; archived ones are not counted")
+        self._allowed("/help_center/articles.json", notes, "the Help Center", {"page[size]": 1})
+        host = urlsplit(self.url)
+        return Account(f"{host.netloc}{host.path}", self._http.budget.total, notes=tuple(notes))
+
+    def plan(self, account: Account) -> Estimate:
+        """For 1,000 tickets: Zendesk counts only those that are not archived. Threads over 100 comments cost a little
+        more."""
+        requests = 1 + 1000
+        usable = (account.per_minute or 0.0) * self._http.budget.share
+        basis = "per 1,000 tickets: one export, the comments of each ticket"
+        if not self._wants_all:
+            basis += "; at most, for only the resolved ones' are fetched"
+        return Estimate(requests, requests, requests / usable if usable else 0.0, exact=False, basis=basis)
+
+    # -- the walk --------------------------------------------------------------------------------------------------
+
+    def pages(self, cursor: Json | None, known: Known) -> Iterator[Page]:
+        """All tickets that moved. The cursor holds Zendesk's own, and the second it stands for, should that be refused."""
+        lists = self._lists(dict(cursor or {}), known)
+        stands = yield from fetched(lists, self._fetch, cursor, workers=self._workers, wake=self._http.wake)
+        if cursor is None:
+            yield Page((), (), stands, walked_all=True)
+
+    def _lists(self, start: Json, known: Known) -> Iterator[Listed]:
+        after: str | None = start.get("after")
+        moved: int = start.get("moved", self._since)
+        while True:
+            try:
+                page = self._export(after, moved)
+            except HttpRefused as refused:
+                if not after or refused.status not in (400, 404, 422):
+                    raise
+                log.warning("Zendesk refused its own cursor; the walk goes on from the time it stands for")
+                after = None
+                continue
+            rows = _rows(page)
+            moved = max([moved, *(row.get("generated_timestamp") or 0 for row in rows)])
+            beyond = page.get("after_cursor") or after
+            yield Listed(self._steps(rows, known), {"after": beyond, "moved": moved})
+            if page.get("end_of_stream", True):
+                return
+            if beyond == after:
+                raise SourceUnavailable("Zendesk fails.", "Its export does not move on.")
+            after = beyond
+
+    def _export(self, after: str | None, moved: int) -> Json:
+        self._pace.take(self._http.sleep)
+        params: dict[str, str | int] = {"per_page": PER_PAGE, "include": SIDELOADS}
+        params |= {"cursor": after} if after else {"start_time": max(0, min(moved, int(time.time()) - YOUNGEST))}
+        return self._http.get("/incremental/tickets/cursor.json", params).value
+
+    def _steps(self, rows: list[Json], known: Known) -> list[Step]:
+        latest = {str(row["id"]): row for row in rows}  # should one come twice
+        stored = known(list(latest))
+        steps: list[Step] = []
+        for doc_id, row in latest.items():
+            if row.get("status") == "deleted":
+                steps.append((doc_id, Gone()))
+            else:
+                steps.append((doc_id, None if stored.get(doc_id) == _version(row) else row))
+        return steps
+
+    # -- one ticket ------------------------------------------------------------------------------------------------
+
+    def one(self, doc_id: str) -> Document | None:
+        """View a ticket again, archived or not. Raises ``DocumentError`` when it cannot be read."""
+        if not doc_id.isdecimal():
+            return None
+        try:
+            page = self._http.get(f"/tickets/{doc_id}.json", {"include": SIDELOADS}).value
+            row = page.get("ticket") or {}
+            if row.get("status") == "deleted":
+                return None
+            (row,) = _rows({"tickets": [row], "users": page.get("users")})
+            return self._document(row)
+        except HttpRefused as refused:
+            if refused.status == 401:
+                raise
+            if refused.status == 404:
+                return None
+            raise DocumentError(refused.title, refused.detail) from refused
+        except (BadAnswer, _NoTicket) as bad:
+            raise DocumentError(bad.title, bad.detail) from bad
+
+    def neutral(self, payload: Json) -> Ticket:
+        """Raises ``DocumentError`` for a payload that is no ticket."""
+        return self._reader.ticket(payload)
+
+    def _fetch(self, row: Json) -> Outcome:
+        """The document of an exported ticket. What is wrong with this ticket alone becomes ``Unreadable``."""
+        doc_id = str(row["id"])
+        try:
+            return self._document(row)
+        except HttpRefused as refused:
+            if refused.status == 401:
+                raise
+            return self._vanished(doc_id, refused)
+        except BadAnswer as bad:
+            return Unreadable(doc_id, bad.detail)
+        except DocumentError as odd:
+            return Unreadable(doc_id, str(odd))
+
+    def _vanished(self, doc_id: str, refused: HttpRefused) -> Outcome:
+        """Comments that are refused mean a deletion only when the ticket itself is gone, too."""
+        try:
+            return self.one(doc_id) or Gone()
+        except DocumentError:
+            return Unreadable(doc_id, refused.detail)
+
+    def _document(self, row: Json) -> Document:
+        names = self._names()
+        with known_shape():
+            ticket = row | {
+                "custom_status": names.statuses.get(row.get("custom_status_id")),
+                "brand": names.brands.get(row.get("brand_id")),
+                "custom_fields": [
+                    field | {"title": names.fields.get(field["id"])} for field in row.get("custom_fields") or ()
+                ],
+            }
+            ticket.pop("fields", None)  # the custom fields again
+            thread = self._thread(ticket)
+            messages = sorted(thread, key=lambda one: (one.get("created_at") or "", one["id"]))
+            payload, replaced = clean(ticket | {"conversations": messages})
+            for comment in payload["conversations"]:
+                self._drop_addresses(comment)
+            return Document(str(row["id"]), payload, self.neutral(payload).content_hash(), _version(row), replaced)
+
+    def _thread(self, ticket: Json) -> list[Json]:
+        """All comments of a ticket, each with its author; none where they are not wanted."""
+        if not (self._wants_all or self._reader.ticket(ticket).status in self._resolved):
+            return []
+        thread: list[Json] = []
+        people: dict[Any, Json] = {}
+        params: dict[str, str | int] = {"include": "users", "page[size]": COMMENTS}
+        while True:
+            page = self._http.get(f"/tickets/{ticket['id']}/comments.json", params).value
+            thread += page["comments"]
+            people |= {user["id"]: user for user in page.get("users") or ()}
+            paging = page.get("meta") or {}
+            if not paging.get("has_more"):
+                break
+            params["page[after]"] = paging["after_cursor"]
+        return [comment | {"author": _about(people.get(comment.get("author_id")), "role")} for comment in thread]
+
+    def _drop_addresses(self, comment: Json) -> None:
+        if not self._wants_files:
+            comment.pop("attachments", None)
+        for file in comment.get("attachments") or ():
+            for name in _ADDRESSES:
+                file.pop(name, None)
+
+    # -- names -----------------------------------------------------------------------------------------------------
+
+    def _names(self) -> "_Names":
+        """The account's own names, asked for with the first ticket of a walk. An account that keeps some of them from us
+        is read without those."""
+        with self._naming:
+            if self._known_names is None:
+                statuses = self._allowed("/custom_statuses.json", self.notes, "the names of statuses") or {}
+                fields = self._allowed("/ticket_fields.json", self.notes, "the names of fields") or {}
+                brands = self._allowed("/brands.json", self.notes, "the names of brands") or {}
+                self._known_names = _Names(statuses, fields, brands)
+            return self._known_names
+
+    def _allowed(
+        self, path: str, notes: list[str], what: str, params: dict[str, str | int] | None = None
+    ) -> Json | None:
+        """What is there and may be read; else None, with a note that says so."""
+        try:
+            return self._http.get(path, params).value
+        except HttpRefused as refused:
+            if refused.status not in (403, 404):
+                raise
+            why = "this key may not read" if refused.status == 403 else "this account does not have"
+            notes.append(f"{why} {what}; tickets are read without")
+            return None
+
+    def _count(self) -> None:
+        with self._counting:
+            self.requests += 1
+
+
+class _Names:
+    """Ids → the account's own words. A brand says something only where there are several."""
+
+    def __init__(self, statuses: Json, fields: Json, brands: Json) -> None:
+        self.statuses = {one["id"]: one.get("agent_label") for one in statuses.get("custom_statuses") or ()}
+        self.fields = {one["id"]: one.get("title") for one in fields.get("ticket_fields") or ()}
+        named = {one["id"]: one.get("name") for one in brands.get("brands") or ()}
+        self.brands = named if len(named) > 1 else {}
+
+
+class _NoTicket(SourceUnavailable):
+    """An answer that should hold a ticket and does not."""
+
+
+def _rows(page: Json) -> list[Json]:
+    """The tickets of an answer, each with its requester beside it. Raises ``_NoTicket``."""
+    rows = page.get("tickets")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and isinstance(row.get("id"), int) for row in rows):
+        raise _NoTicket("Zendesk fails.", "Its export holds a ticket without number.")
+    people = {user["id"]: user for user in page.get("users") or ()}
+    return [row | {"requester": _about(people.get(row.get("requester_id")), "email")} for row in rows]
+
+
+def _about(user: Json | None, also: str) -> Json | None:
+    """What is kept of a person: no more than is needed."""
+    return user and {name: user.get(name) for name in ("id", "name", also)}
+
+
+def _version(row: Json) -> str:
+    """Moves with every touch: Zendesk's own changes leave ``updated_at`` alone."""
+    return f"{row.get('updated_at')} {row.get('generated_timestamp')}"

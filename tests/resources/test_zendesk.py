@@ -1,0 +1,376 @@
+"""Zendesk against the sandbox: whatever moves, fails or is killed, the store ends with what the account holds."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from tenacity import wait_fixed
+
+from domain.errors import DocumentError, SourceRefused
+from domain.merge import merge
+from resources import http
+from resources.helpdesk import zendesk
+from resources.helpdesk.base import Document, Json, Unreadable
+from resources.helpdesk.freshdesk import Freshdesk
+from resources.helpdesk.zendesk import Zendesk
+from resources.rate_budget import Pace
+from sandbox.serve import Sandbox
+
+COUNT = 130
+NAMES = 3
+"""Requests for the names of statuses, fields and brands, once a walk that fetches something."""
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(["acme", "hanbit"], generated={"made": COUNT}) as sandbox:
+        yield sandbox
+
+
+class Company:
+    """An account in the sandbox, and the least store that keeps to the contract: a page and its cursor in one step."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.cursor: Json | None = None
+        self.stored: dict[str, Document] = {}
+        self.unreadable: dict[str, Unreadable] = {}
+        self.fetched: list[str] = []
+
+    def admin(self, action: str, **given: Any) -> Any:
+        return self.sandbox.admin("made", action, **given)
+
+    def open(self, name: str = "made", **options: Any) -> Zendesk:
+        desk = Zendesk(
+            *(self.sandbox.url(name, "zendesk"), self.sandbox.user(name), self.sandbox.key(name)),
+            **{"rate_share": 1.0} | options,
+        )
+        desk._pace = Pace(1_000_000)
+        return desk
+
+    def known(self, ids: Sequence[str]) -> dict[str, str]:
+        return {doc_id: self.stored[doc_id].version for doc_id in ids if doc_id in self.stored}
+
+    def walk(self, pages: int = 1_000_000, later: float = 60, **options: Any) -> int:
+        """Let a minute pass and walk, or be killed after so many pages; returns the requests."""
+        self.admin("clock", advance=later)
+        desk = self.open(**options)
+        walk = desk.pages(self.cursor, self.known)
+        for number, page in enumerate(walk, 1):
+            assert set(page.seen) >= {one.doc_id for one in (*page.documents, *page.unreadable)}
+            self.stored |= {document.doc_id: document for document in page.documents}
+            self.unreadable |= {bad.doc_id: bad for bad in page.unreadable}
+            self.fetched += [document.doc_id for document in page.documents]
+            for doc_id in page.gone:
+                self.stored.pop(doc_id, None)
+            self.cursor = page.cursor
+            if number == pages:
+                walk.close()
+                break
+        return desk.requests
+
+    def check_against_truth(self) -> None:
+        truth = self.admin("truth")
+        live = {str(ticket["id"]): ticket for ticket in truth["tickets"]}
+        assert sorted(self.stored) == sorted(live)
+        for doc_id, ticket in live.items():
+            payload = self.stored[doc_id].payload
+            thread = payload["conversations"]
+            assert [payload[name] for name in ("subject", "tags", "updated_at")] == [
+                ticket[name] for name in ("subject", "tags", "updated_at")
+            ]
+            assert ticket["description"] in thread[0]["html_body"], doc_id
+            assert [(one["id"], one["plain_body"], not one["public"]) for one in thread[1:]] == [
+                (one["id"], one["body_text"], one["private"]) for one in ticket["conversations"]
+            ], doc_id
+
+
+@pytest.fixture
+def company(running: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Company:
+    monkeypatch.setattr(http, "_BACK_OFF", wait_fixed(0.01))
+    monkeypatch.setattr(zendesk, "PER_PAGE", 50)
+    made = Company(running)
+    made.admin("plan", name="none")
+    made.admin("reset")
+    return made
+
+
+# -- the walk ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_first_walk_brings_everything_in_the_fewest_requests(company: Company) -> None:
+    assert company.walk() == COUNT + 3 + NAMES
+    company.check_against_truth()
+    assert sorted(company.fetched) == sorted(company.stored)
+
+
+def test_a_full_walk_says_so_and_one_from_a_cursor_does_not(company: Company) -> None:
+    desk = company.open()
+    first = list(desk.pages(None, company.known))
+    assert [page.walked_all for page in first] == [False] * (len(first) - 1) + [True]
+    assert {doc_id for page in first for doc_id in page.seen} == {str(number) for number in range(1, COUNT + 1)}
+    assert not any(page.walked_all for page in desk.pages(first[-1].cursor, company.known))
+
+
+def test_a_night_without_change_costs_one_export(company: Company) -> None:
+    company.walk()
+    cursor, company.fetched = company.cursor, []
+    assert company.walk() == 1
+    assert (company.fetched, company.cursor) == ([], cursor)
+
+
+def test_edits_cost_hardly_more_than_their_comments(company: Company) -> None:
+    company.walk()
+    edited = company.admin("edit", count=40, what="reply")["ids"]
+    company.fetched = []
+    assert company.walk() == 40 + 1 + NAMES
+    assert sorted(company.fetched) == sorted(map(str, edited))
+    company.check_against_truth()
+
+
+def test_what_is_held_back_comes_with_the_next_walk(company: Company) -> None:
+    company.walk()
+    company.admin("edit", ids=[5], what="reply")
+    company.walk(later=0)
+    company.admin("edit", ids=[6], what="reply", tick=0)
+    company.walk()
+    company.check_against_truth()
+
+
+def test_a_touch_changes_the_version_and_nothing_that_is_said(company: Company) -> None:
+    company.walk()
+    before = dict(company.stored)
+    touched = [str(number) for number in company.admin("edit", count=30, what="touch")["ids"]]
+    company.walk()
+    assert all(company.stored[one].version != before[one].version for one in touched)
+    assert {one.doc_id: one.content_hash for one in company.stored.values()} == {
+        one.doc_id: one.content_hash for one in before.values()
+    }
+
+
+@pytest.mark.parametrize("churn", [{"edit_every": 1, "count": 9}, {"delete_every": 1, "count": 9}])
+@pytest.mark.parametrize("on", ["list", "conversations"])
+def test_nothing_is_lost_while_tickets_change_behind_the_reader(company: Company, churn: Json, on: str) -> None:
+    churn = {**churn, "on": on, "limit": 27}
+    if on == "conversations":
+        churn |= {name: 20 for name in churn if name.endswith("every")}
+    company.admin("clock", rate=200)  # an export held back would else never show what changes while it is read
+    company.admin("churn", **churn)
+    company.walk()
+    company.admin("churn")
+    company.admin("clock", rate=0)
+    company.walk()
+    company.check_against_truth()
+    assert not company.unreadable
+    assert bool(company.admin("truth")["deleted"]) == ("delete_every" in churn)
+
+
+@pytest.mark.parametrize("touch", [True, False])
+@pytest.mark.parametrize("place", ["delete", "spam"])
+def test_deletions_are_seen_and_restored_tickets_come_back(company: Company, place: str, touch: bool) -> None:
+    company.walk()
+    gone = company.admin(place, count=25, touch=touch)["ids"]
+    assert company.walk() == 1
+    company.check_against_truth()
+    if place == "delete":
+        company.admin("restore", ids=gone, touch=touch)
+        company.walk()
+        company.check_against_truth()
+
+
+def test_archived_tickets_stay(company: Company) -> None:
+    company.walk()
+    company.admin("archive", ids=[4, 5])
+    company.walk()
+    assert {"4", "5"} <= set(company.stored)
+    company.cursor, company.stored = None, {}
+    company.walk()
+    assert {"4", "5"} <= set(company.stored)
+
+
+def test_many_tickets_moved_in_one_second(company: Company) -> None:
+    company.admin("same_time", count=COUNT)
+    company.walk()
+    company.check_against_truth()
+    assert len(company.fetched) == len(set(company.fetched)) == COUNT
+
+
+def test_a_cursor_that_zendesk_refuses_is_replaced_by_its_time(company: Company) -> None:
+    company.walk()
+    assert company.cursor
+    company.cursor = {**company.cursor, "after": "what nobody can read"}
+    company.admin("edit", ids=[5], what="reply")
+    company.fetched = []
+    assert company.walk() <= 10
+    assert company.fetched == ["5"]
+    company.check_against_truth()
+
+
+def test_since_leaves_out_what_did_not_move(company: Company) -> None:
+    times = {str(one["id"]): one["updated_at"] for one in company.admin("truth")["tickets"]}
+    company.walk(since="2026-09-01")
+    assert set(company.stored) == {doc_id for doc_id, moved in times.items() if moved >= "2026-09-01"}
+    assert 0 < len(company.stored) < COUNT
+
+
+@pytest.mark.parametrize("pages", [1, 2, 6])
+def test_a_killed_walk_goes_on_from_the_last_page(company: Company, pages: int) -> None:
+    first = company.walk(pages)
+    second = company.walk()
+    company.check_against_truth()
+    assert first + second <= COUNT + 45  # what was under way, and exports again
+    assert len(company.fetched) == len(set(company.fetched)) == COUNT
+
+
+# -- faults and limits -------------------------------------------------------------------------------------------------
+
+
+def test_faults_lose_nothing(company: Company) -> None:
+    company.admin("faults", rate=0.05, kinds=["500", "reset", "cut", "html"])
+    company.walk()
+    assert sum(company.admin("log")["faults"].values()) > 3
+    company.admin("faults")
+    company.check_against_truth()
+    assert not company.unreadable
+
+
+def test_a_limited_plan_is_kept_without_a_refusal(company: Company) -> None:
+    company.admin("plan", name="zendesk-team", minute_seconds=1)
+    company.admin("reset_log")
+    desk = company.open()
+    desk._http.budget.window = 1.0
+    stored = {one.doc_id for page in desk.pages(None, company.known) for one in page.documents}
+    assert len(stored) == COUNT
+    assert company.admin("log")["429s"] <= 1
+    assert desk._http.budget.total == 200
+    assert desk._http.budget.credits == COUNT + 3 + NAMES
+
+
+def test_exports_over_their_own_limit_wait_and_hold_up_nothing(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zendesk, "PER_PAGE", 9)
+    company.admin("plan", name="zendesk-enterprise", minute_seconds=1)
+    company.admin("reset_log")
+    company.walk()
+    company.check_against_truth()
+    log = company.admin("log")
+    assert 1 <= log["429s"] == log["routes"]["GET /incremental/tickets/cursor"]["429"] <= 3
+
+
+def test_a_429_storm_ends(company: Company) -> None:
+    company.admin("faults", rate=1, kinds=["429"], limit=12)
+    company.walk()
+    company.admin("faults")
+    company.check_against_truth()
+
+
+def test_a_wrong_key_stops_the_walk(company: Company) -> None:
+    company.walk(2)
+    company.admin("options", key="another")
+    with pytest.raises(SourceRefused, match="refused the key"):
+        company.walk()
+    company.admin("options", key="made-key")
+
+
+# -- single tickets ----------------------------------------------------------------------------------------------------
+
+
+def test_one_ticket_is_the_same_document_as_in_the_walk(company: Company) -> None:
+    ways: list[Json] = [{}, {"attachments": "none"}, {"conversations": "resolved", "resolved_statuses": ["resolved"]}]
+    for options in ways:
+        company.cursor, company.stored = None, {}
+        company.walk(**options)
+        for doc_id in ("1", "17", "100"):
+            assert company.open(**options).one(doc_id) == company.stored[doc_id]
+
+
+def test_one_ticket_wherever_it_is(company: Company) -> None:
+    company.admin("delete", ids=[1])
+    company.admin("hard_delete", ids=[3])
+    company.admin("archive", ids=[4])
+    desk = company.open()
+    assert [desk.one(number) for number in ("1", "3", "no number")] == [None] * 3
+    archived = desk.one("4")
+    assert archived and archived.payload["conversations"]
+    company.admin("options", denied=True)
+    with pytest.raises(DocumentError):
+        desk.one("5")
+    company.admin("options", denied=False)
+
+
+def test_long_threads_are_read_to_the_end(company: Company) -> None:
+    for _ in range(105):
+        company.admin("edit", ids=[9], what="reply")
+    company.walk()
+    assert len(company.stored["9"].payload["conversations"]) > 105
+    company.check_against_truth()
+
+
+def test_only_the_threads_of_resolved_tickets(company: Company) -> None:
+    company.walk(conversations="resolved", resolved_statuses=["resolved", "closed"])
+    desk = company.open()
+    for document in company.stored.values():
+        ticket = desk.neutral(document.payload)
+        assert bool(document.payload["conversations"]) == (ticket.status in ("resolved", "closed"))
+        assert ticket.description and ticket.description.text
+
+
+# -- what an account is ------------------------------------------------------------------------------------------------
+
+
+def test_check_says_what_there_is(company: Company) -> None:
+    account = company.open().check()
+    assert account.name.endswith("/zendesk/made")
+    assert account.notes == (f"{COUNT} tickets; archived ones are not counted",)
+    company.admin("plan", name="zendesk-enterprise")
+    desk = company.open(rate_share=0.8)
+    account = desk.check()
+    assert account.per_minute == 700
+    assert desk.plan(account).minutes == pytest.approx(1001 / 560)
+
+
+@pytest.mark.parametrize(("seen", "words"), [("denied", "may not read"), ("none", "does not have")])
+def test_an_account_without_a_help_center_is_read_without(company: Company, seen: str, words: str) -> None:
+    company.admin("options", help_center=seen)
+    assert any(words in note and "Help Center" in note for note in company.open().check().notes)
+    company.walk()
+    company.check_against_truth()
+
+
+def test_check_refuses_what_cannot_work(company: Company) -> None:
+    sandbox = company.sandbox
+    url, user, key = sandbox.url("made", "zendesk"), sandbox.user("made"), sandbox.key("made")
+    Zendesk(url, "", key).check()  # as an OAuth token
+    for wrong in (Zendesk(url, user, "wrong"), Zendesk(url, "nobody@example.com", key), Zendesk(url, "", "wrong")):
+        with pytest.raises(SourceRefused, match="refused the key"):
+            wrong.check()
+    with pytest.raises(SourceRefused, match="no Zendesk at this address"):
+        Zendesk(sandbox.url("nobody", "zendesk"), user, key).check()
+
+
+# -- beside Freshdesk --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["acme", "hanbit"])
+def test_the_same_company_is_the_same_documents_over_freshdesk(company: Company, name: str) -> None:
+    sandbox = company.sandbox
+    beside = Freshdesk(sandbox.url(name), sandbox.key(name), rate_share=1.0)
+    over_freshdesk, over_zendesk = merged(beside), merged(company.open(name))
+    assert sorted(over_freshdesk) == sorted(over_zendesk)
+    for doc_id, document in over_zendesk.items():
+        assert document == over_freshdesk[doc_id]
+
+
+def merged(desk: Freshdesk | Zendesk) -> dict[str, Json]:
+    """All merged documents without what is the platform's own: addresses, brands, and two words."""
+    documents = {
+        one.doc_id: merge(desk.neutral(one.payload))
+        for page in desk.pages(None, lambda _: {})
+        for one in page.documents
+    }
+    for document in documents.values():
+        for name in ("url", "product"):
+            assert document.pop(name) or name == "product"
+        document["type"] = document["type"].lower().replace("feature request", "task")
+    return documents
