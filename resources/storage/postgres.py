@@ -179,9 +179,15 @@ class PostgresCompanyStore(SqlCompanyStore):
         return column == sa.func.any(sa.cast(values, ARRAY(sa.Text)))
 
     def fetch(self, statement: str, values: Mapping[str, Any]) -> list[Values]:
-        connection: psycopg.Connection[Any] = self.driver
         if self.db.in_transaction():
-            return connection.execute(statement.encode(), values).fetchall()
+            return super().fetch(statement, values)
+        with self._transaction():
+            return super().fetch(statement, values)
+
+    def fetch_few(self, statement: str, values: Mapping[str, Any]) -> list[Values]:
+        if self.db.in_transaction():
+            return super().fetch(statement, values)
+        connection: psycopg.Connection[Any] = self.driver
         try:
             with connection.pipeline():  # the wall, the question and the end of the transaction in one journey
                 connection.execute(_WALL, {"company": self.company})
