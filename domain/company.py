@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from domain.errors import InputError
 
 CompanyId = NewType("CompanyId", str)
-Platform = Literal["freshdesk", "export"]
-PLATFORMS: tuple[Platform, ...] = ("freshdesk", "export")
+Platform = Literal["freshdesk", "zendesk", "export"]
+PLATFORMS: tuple[Platform, ...] = ("freshdesk", "zendesk", "export")
 #: Kinds of service that may lie outside. The models that come with Casebook run in process: nothing leaves to them.
 OutsideService = Literal["llm", "embeddings", "rerankers"]
 OUTSIDE_SERVICES: tuple[OutsideService, ...] = ("llm", "embeddings", "rerankers")
@@ -119,6 +119,12 @@ def _date(text: str) -> str:
     return text
 
 
+def _user(text: str) -> str:
+    if text and not re.fullmatch(r"[^@\s:/]+@[^@\s:/]+", text):
+        raise ValueError("an agent's e-mail address, or nothing")
+    return text
+
+
 def _time_zone(text: str) -> str:
     if text not in available_timezones():
         raise ValueError("a time zone such as Asia/Seoul or UTC")
@@ -166,6 +172,13 @@ SETTINGS: dict[str, Setting] = {
             "full",
             "attachments' metadata: of ticket and thread, of the thread, none",
             _choice("full", "threads", "none"),
+        ),
+        Setting(
+            "helpdesk_user",
+            "address",
+            "",
+            "zendesk: the agent whose API token the key is; empty: the key is an OAuth token",
+            _user,
         ),
         Setting("since", "date", "", "the first walk takes tickets updated since this day; empty: all", _date),
         Setting("language", "ko|en|auto", "auto", "the language of the tickets", _choice("ko", "en", "auto")),
@@ -242,7 +255,7 @@ def read_setting(name: str, text: str) -> Any:
 class Company:
     """A row of the registry.
 
-    ``endpoint`` is the helpdesk's address (freshdesk) or the export's path; ``settings`` holds only what was set,
+    ``endpoint`` is the helpdesk's address or the export's path; ``settings`` holds only what was set,
     the catalogue has the defaults; ``created_at`` is ISO 8601 UTC.
     """
 

@@ -48,7 +48,10 @@ def _default(value: object) -> str:
 def add(
     id: Annotated[str, typer.Argument(help="The company's id: a-z, 0-9 and '-'.")],
     platform: Annotated[str, typer.Option(help=f"One of {', '.join(PLATFORMS)}.")],
-    url: Annotated[str, typer.Option(help="freshdesk: https://ACCOUNT.freshdesk.com")] = "",
+    url: Annotated[str, typer.Option(help="https://ACCOUNT.freshdesk.com, https://ACCOUNT.zendesk.com")] = "",
+    user: Annotated[
+        str, typer.Option(help="zendesk: the agent whose API token the key is; without it, the key is an OAuth token.")
+    ] = "",
     key_env: KeyEnv = None,
     key_stdin: KeyStdin = False,
     key_ref: KeyRef = None,
@@ -74,12 +77,13 @@ def add(
             f"company {id!r} exists already.", remedy="Change it with 'casebook company set', or remove it first."
         )
     endpoint = _endpoint(platform, url, path)
-    options = (("since", since), ("language", language), ("workbook", workbook))
+    _only_zendesk_has_users(platform, user)
+    options = (("since", since), ("language", language), ("workbook", workbook), ("helpdesk_user", user))
     chosen = {name: value for name, value in options if value not in ("", "auto")}
     pairs = [*(f"{name}={value}" for name, value in chosen.items()), *(setting or [])]
     company = Company(wanted, platform, endpoint, dict(_pair(pair) for pair in pairs), created_at=utc_now())  # pyright: ignore[reportArgumentType]
     key = _given(settings, company, key_env, key_stdin, key_ref)
-    if key is None and platform == "freshdesk":
+    if key is None and platform != "export":
         raise _one_key()
     checked = _check(company, key.clear if key else "")
     with _to_be_stored(settings, key) as stored:
@@ -148,7 +152,8 @@ def show(id: str, json: bool = Json) -> None:
 def set_settings(
     id: str,
     pairs: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...]")] = None,
-    url: Annotated[str, typer.Option(help="freshdesk: another address; asked before it is saved.")] = "",
+    url: Annotated[str, typer.Option(help="Another address of the helpdesk; asked before it is saved.")] = "",
+    user: Annotated[str, typer.Option(help="zendesk: another agent; asked before it is saved.")] = "",
     path: Annotated[str, typer.Option(help="export: another file or folder; read before it is saved.")] = "",
     key_env: KeyEnv = None,
     key_stdin: KeyStdin = False,
@@ -164,18 +169,21 @@ def set_settings(
     registry = Companies(installation)
     company = registry.get(id)
     settings = dict(_pair(pair) for pair in pairs or ())
+    if user:
+        _only_zendesk_has_users(company.platform, user)
+        settings |= dict([_pair(f"helpdesk_user={user}")])
     key = _given(installation, company, key_env, key_stdin, key_ref)
-    if not (pairs or url or path or key):
-        raise InputError("nothing to set.", remedy="Say KEY=VALUE, --url, --path or --key-….")
+    if not (pairs or url or path or user or key):
+        raise InputError("nothing to set.", remedy="Say KEY=VALUE, --url, --path, --user or --key-….")
     account = ""
-    if url or path or key:
+    if url or path or key or (company.platform == "zendesk" and "helpdesk_user" in settings):
         endpoint = _endpoint(company.platform, url, path) if url or path else company.endpoint
         moved = replace(company, endpoint=endpoint, settings={**company.settings, **settings})
         account = _check(moved, key.clear if key else registry.secret(company))["account"]
         with _to_be_stored(installation, key) as stored:
             if url or path:
                 registry.move(company, endpoint, stored)
-            else:
+            elif key:
                 registry.set_secret(company, stored)
     changed = registry.set(company, **settings) if settings else registry.get(company.id)
     if json:
@@ -185,8 +193,7 @@ def set_settings(
             out.print(escape(changed.endpoint))
         if key:
             out.print(f"{company.id} has another key now: {escape(account)}")
-        for pair in pairs or ():
-            name = pair.split("=", 1)[0]
+        for name in settings:
             out.print(f"{name} = {escape(_default(changed.setting(name)))}")
 
 
@@ -298,6 +305,11 @@ def _pair(text: str) -> tuple[str, object]:
     return name, read_setting(name, value)
 
 
+def _only_zendesk_has_users(platform: str, user: str) -> None:
+    if user and platform != "zendesk":
+        raise InputError("--user is for Zendesk.", f"The platform is {platform}.", "Leave it out.")
+
+
 def _endpoint(platform: str, url: str, path: str) -> str:
     from pathlib import Path
     from urllib.parse import urlsplit
@@ -308,18 +320,17 @@ def _endpoint(platform: str, url: str, path: str) -> str:
         if not path:
             raise InputError("--path is missing.", remedy="Name the export: --path tickets.csv")
         return str(Path(path).expanduser().resolve())
+    account = f"https://ACCOUNT.{platform}.com"
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise InputError("--url is not an address.", remedy="Say --url https://ACCOUNT.freshdesk.com") from None
+        raise InputError("--url is not an address.", remedy=f"Say --url {account}") from None
     if parts.username or parts.password or parts.query or parts.fragment:
         raise InputError(
             "--url holds more than an address.", remedy="Give the key with --key-env, --key-ref or --key-stdin."
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InputError(
-            "--url is missing or not an address.", f"{url!r} given.", "Say --url https://ACCOUNT.freshdesk.com"
-        )
+        raise InputError("--url is missing or not an address.", f"{url!r} given.", f"Say --url {account}")
     if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
         raise InputError("--url is not encrypted.", f"{url!r} would send the key in clear.", "Say https://.")
     return url.rstrip("/")
@@ -341,7 +352,7 @@ def _given(settings: "Settings", company: Company, env: str | None, stdin: bool,
     ways = [env is not None, stdin, ref is not None].count(True)
     if not ways:
         return None
-    if company.platform != "freshdesk":
+    if company.platform == "export":
         raise InputError(f"company {company.id!r} needs no key.", f"Its platform is {company.platform}.")
     if ways > 1:
         raise _one_key()

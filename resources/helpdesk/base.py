@@ -94,6 +94,9 @@ class Helpdesk(Protocol):
     requests: int
     """Requests sent so far by this object."""
 
+    notes: list[str]
+    """What a walk had to do without, in words for a person: an address that the key may not read."""
+
     absent_is_gone: bool
     """Whether a document that a whole walk did not show is gone; else each missing one is asked for by ``one``."""
 

@@ -52,6 +52,7 @@ class Export:
         self.path = Path(path)
         self.columns = dict(columns or {})
         self.requests = 0
+        self.notes: list[str] = []
         if unknown := sorted(set(self.columns) - set(COLUMNS)):
             known = ", ".join(COLUMNS)
             raise InputError(f"The setting columns maps {unknown[0]!r}, which is no column of ours.", f"Ours: {known}.")

@@ -102,6 +102,7 @@ class Freshdesk:
         self.url = url.rstrip("/")
         self.attachments = attachments
         self.requests = 0
+        self.notes: list[str] = []
         self._counting = threading.Lock()
         self._reader = Reader(self.url, STATUSES | dict(statuses or {}), dict(products or {}))
         self._since = f"{since}T00:00:00Z" if since else EPOCH

@@ -28,6 +28,20 @@ def connect(company: Company, key: str, renewed_key: Callable[[], str] | None = 
         from resources.helpdesk.export import Export
 
         return Export(company.endpoint, columns=company.setting("columns"))
+    if company.platform == "zendesk":
+        from resources.helpdesk.zendesk import Zendesk
+
+        return Zendesk(
+            company.endpoint,
+            company.setting("helpdesk_user"),
+            key,
+            renewed_key=renewed_key,
+            conversations=company.setting("conversations"),
+            attachments=company.setting("attachments"),
+            since=company.setting("since"),
+            rate_share=company.setting("rate_share"),
+            resolved_statuses=company.setting("resolved_statuses"),
+        )
     from resources.helpdesk.freshdesk import Freshdesk
 
     return Freshdesk(
