@@ -8,7 +8,7 @@ Belongs here: ``/{company}/admin/...`` for tests and benchmarks. Does not belong
          same_time {ids | count, seed, what}     create {count, seed}             merge {primary, secondaries}
          churn {edit_every, delete_every, count, on list|conversations, what, seed, limit}
          faults {rate, kinds, seed, limit, slow_ms}     plan {name, minute_seconds, decimal}     slow {ms}
-         options {page_cap, key, denied, help_center}   clock {now, advance, rate}               reset {}  reset_log {}
+         options {page_cap, key, denied, help_center, names_denied}    clock {now, advance, rate}    reset {}  reset_log {}
 """
 
 from collections.abc import Callable
@@ -153,6 +153,7 @@ def _options(
     key: str | None = None,
     denied: bool | None = None,
     help_center: HelpCenter | None = None,
+    names_denied: bool | None = None,
 ) -> Json:
     world = account.world
     world.page_cap = world.page_cap if page_cap is None else page_cap
@@ -161,6 +162,7 @@ def _options(
     if help_center not in (None, *get_args(HelpCenter)):
         raise ValueError(f"help_center is one of {', '.join(get_args(HelpCenter))}, not {help_center!r}")
     world.help_center = world.help_center if help_center is None else help_center
+    world.names_denied = world.names_denied if names_denied is None else names_denied
     return {"page_cap": world.page_cap, "denied": world.denied, "help_center": world.help_center}
 
 

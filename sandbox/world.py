@@ -209,6 +209,7 @@ class World:
         self._changes = 0
         self._feed: Feed | None = None
         self.help_center: HelpCenter = "open"
+        self.names_denied = False
 
     # -- reading ---------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,9 @@ HELD_BACK = 60
 #: Pages that can be reached by number.
 NUMBERED = 100
 
+#: What only admins may read: a world can deny it (``names_denied``).
+_NAMES = ("custom_statuses", "ticket_fields", "brands")
+
 Key = Callable[[Json], tuple[Any, ...]]
 
 
@@ -91,6 +94,8 @@ def _route(request: Request) -> Answer:  # noqa: C901 - a table, not a tangle
     """The table of addresses."""
     if request.method != "GET":
         return _endpoint_unknown()
+    if request.world.names_denied and request.path in _NAMES:
+        return _forbidden()
     match request.path.split("/"):
         case ["incremental", "tickets", "cursor"]:
             return _export_tickets(request, by_cursor=True)

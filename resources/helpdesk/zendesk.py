@@ -12,7 +12,7 @@ moves to the end, where the walk is still to come. The list of tickets would sho
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -51,8 +51,8 @@ class Zendesk:
     """One Zendesk account. ``url`` is ``https://ACCOUNT.zendesk.com``; ``user`` the address of the agent whose API token
     ``key`` is, "" when it is an OAuth token. Exports are for admins.
 
-    ``conversations``: whose comments are fetched, of ``all`` tickets or of the ``resolved`` ones (those whose status, in
-    words, is one of ``resolved_statuses``). ``attachments``: ``none`` leaves files' metadata out; it costs nothing here.
+    ``conversations``: whose comments are fetched, of ``all`` tickets or of the ``resolved`` ones: those whose status is
+    one of ``resolved_statuses`` (in lower case). ``attachments``: ``none`` leaves files' metadata out; it costs nothing here.
     ``since`` (YYYY-MM-DD): tickets that did not move since are left out. ``rate_share`` is the part of the account's
     request limit that may be used. ``renewed_key`` is asked for the key as it is now when ``key`` was refused in mid-walk.
     """
@@ -104,8 +104,8 @@ class Zendesk:
     # -- what an account is, and what it costs ---------------------------------------------------------------------
 
     def check(self) -> Account:
-        """Four requests: who we are, whether exports are allowed, how many tickets, and whether there is a Help Center.
-        Raises ``SourceRefused`` or ``SourceUnavailable``."""
+        """Five requests: who we are, whether exports are allowed, how many tickets, what solved ones are called, and
+        whether there is a Help Center. Raises ``SourceRefused`` or ``SourceUnavailable``."""
         try:
             me = self._http.get("/users/me.json", longest_wait=90).value.get("user") or {}
         except (HttpRefused, BadAnswer) as failure:
@@ -130,9 +130,17 @@ class Zendesk:
         counted = self._allowed("/tickets/count.json", notes, "the number of tickets")
         if (number := ((counted or {}).get("count") or {}).get("value")) is not None:
             notes.append(f"{number} tickets; archived ones are not counted")
+        named = self._allowed("/custom_statuses.json", notes, "the names of statuses")
+        if uncounted := self._uncounted((named or {}).get("custom_statuses") or ()):
+            notes.append(f"solved in Zendesk, but not in the setting resolved_statuses: {', '.join(uncounted)}")
         self._allowed("/help_center/articles.json", notes, "the Help Center", {"page[size]": 1})
         host = urlsplit(self.url)
         return Account(f"{host.netloc}{host.path}", self._http.budget.total, notes=tuple(notes))
+
+    def _uncounted(self, statuses: Iterable[Json]) -> list[str]:
+        """The account's names for solved tickets that the company does not count as resolved."""
+        solved = (str(one.get("agent_label")).lower() for one in statuses if one.get("status_category") == "solved")
+        return sorted(name for name in solved if name not in self._resolved)
 
     def plan(self, account: Account) -> Estimate:
         """For 1,000 tickets: Zendesk counts only those that are not archived. Threads over 100 comments cost a little

@@ -320,9 +320,11 @@ def test_only_the_threads_of_resolved_tickets(company: Company) -> None:
 
 
 def test_check_says_what_there_is(company: Company) -> None:
-    account = company.open().check()
+    account = company.open(resolved_statuses=["resolved", "closed"]).check()
     assert account.name.endswith("/zendesk/made")
     assert account.notes == (f"{COUNT} tickets; archived ones are not counted",)
+    (told,) = (note for note in company.open().check().notes if "resolved_statuses" in note)
+    assert told.endswith(": resolved")
     company.admin("plan", name="zendesk-enterprise")
     desk = company.open(rate_share=0.8)
     account = desk.check()
@@ -336,6 +338,17 @@ def test_an_account_without_a_help_center_is_read_without(company: Company, seen
     assert any(words in note and "Help Center" in note for note in company.open().check().notes)
     company.walk()
     company.check_against_truth()
+
+
+def test_a_key_that_may_not_read_names_reads_tickets_without_and_says_so_once(company: Company) -> None:
+    company.admin("options", names_denied=True)
+    desk = company.open()
+    documents = [one for page in desk.pages(None, company.known) for one in page.documents]
+    assert len(documents) == COUNT
+    assert [note.split(";")[0] for note in desk.notes] == [
+        f"this key may not read the names of {what}" for what in ("statuses", "fields", "brands")
+    ]
+    assert {desk.neutral(one.payload).status for one in documents} <= {"open", "pending", "on-hold", "solved", "closed"}
 
 
 def test_check_refuses_what_cannot_work(company: Company) -> None:
