@@ -590,9 +590,11 @@ class SqlTransaction:
             self.delete(table, doc_ids)
         c, gone = schema.states.c, set(doc_ids)
         for name, value in self._db.execute(sa.select(c.name, c.value).where(c.company_id == self._company)).all():
-            kept = _without(before := orjson.loads(value), gone)
-            if kept != before:
-                self.save_state(name, kept)
+            # A state that is a list is one of ids; the keys and words of any other are its owner's, not documents'.
+            if isinstance(ids := orjson.loads(value), list):
+                kept = [one for one in ids if not (isinstance(one, str) and one in gone)]
+                if len(kept) < len(ids):
+                    self.save_state(name, kept)
 
     def vote(self, vote: Vote) -> None:
         """Keep a person's feedback."""
@@ -633,15 +635,6 @@ class SqlTransaction:
             "id": seq,
             "created_at": self._now,
         }
-
-
-def _without(value: Any, gone: set[str]) -> Any:
-    """A JSON value whose lists and objects do not name these."""
-    if isinstance(value, list):
-        return [_without(item, gone) for item in value if not (isinstance(item, str) and item in gone)]
-    if isinstance(value, dict):
-        return {name: _without(item, gone) for name, item in value.items() if name not in gone}
-    return value
 
 
 def _floats(blob: bytes | None) -> list[float] | None:

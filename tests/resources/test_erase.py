@@ -244,6 +244,24 @@ def test_forgetting_twice_and_allowing_again(companies: Companies) -> None:
         assert "3" not in store.ids("raw_tickets")
 
 
+def test_ids_that_are_keys_of_a_state_leave_it_whole(companies: Companies) -> None:
+    fill(companies, 3)
+    states = {
+        "raw_tickets cursor": {"cursor": {"live": "live"}, "made_by": "x"},
+        "migration": {"table": "", "after": ["x"]},
+    }
+    with companies.store(ACME) as store, store.begin("run", NOW) as write:
+        names = ("cursor", "made_by", "live", "table", "after", "x")
+        write.upsert("raw_tickets", [Put(name, ticket(50), "h", "s", "m") for name in names])
+        for name, value in states.items():
+            write.save_state(name, value)
+        write.save_state("raw_tickets gone", ["2", *names])
+    assert forget(companies, *names).is_clean
+    with companies.store(ACME) as store:
+        assert {name: store.state(name) for name in states} == states
+        assert store.state("raw_tickets gone") == ["2"]
+
+
 def test_hostile_ids_and_addresses_match_themselves_only(companies: Companies) -> None:
     fill(companies, 3)
     odd = "a' OR '1'='1; --%_\\"
