@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.company import CompanyId, company_id
 from domain.errors import InputError, StorageError, StorageUnavailable
@@ -37,8 +38,11 @@ _COPY_FROM = 20
 """Fewer rows than these go faster in plain statements."""
 _ALIVE = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """A server that vanished is noticed in a minute, not in the two hours of the operating system."""
-_SERVER = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-"""And so is a client, whose locks would stay else."""
+_SERVER = (
+    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 -c search_path=public,pg_temp"
+)
+"""And so is a client, whose locks would stay else. No temporary table can stand in front of one of ours."""
+_POOLED, _OVERFLOW = 5, 45
 _COMPANY = sa.text("SELECT set_config('app.current_company_id', :company, true)")
 _WALL = "SELECT set_config('app.current_company_id', %(company)s, true)"
 _NAME = sa.text("SELECT set_config('application_name', :name, false)")
@@ -77,16 +81,18 @@ def engine_for(url: URL, **options: Any) -> sa.Engine:
 class PostgresStorage:
     """All companies in one database (``resources.storage.base.Storage``)."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, variable: str = "CASEBOOK_STORAGE") -> None:
         self.place = f"Postgres at {shown(url)}"
-        self._engine = engine_for(url, pool_pre_ping=True)
+        self.variable = variable
+        self._engine = engine_for(url, pool_pre_ping=True, pool_size=_POOLED, max_overflow=_OVERFLOW)
         self._checked = False
+        self._copies = True
 
         @event.listens_for(self._engine, "reset")
         def _reset(connection: psycopg.Connection[Any], _record: Any, state: Any) -> None:
             if not state.terminate_only:  # whatever a user of the connection has set by hand ends here
                 connection.rollback()
-                connection.execute("RESET ALL")
+                connection.execute("RESET ALL; DISCARD TEMP; SELECT pg_advisory_unlock_all()")
                 connection.commit()
 
     def close(self) -> None:
@@ -103,7 +109,7 @@ class PostgresStorage:
     @contextmanager
     def store(self, company: CompanyId) -> Iterator[SqlCompanyStore]:
         with self._connected() as db:
-            yield _opened(db, company_id(company))
+            yield self._opened(db, company_id(company))
 
     @contextmanager
     def lock(self, company: CompanyId, holder: str) -> Iterator[OpenStore]:
@@ -119,7 +125,7 @@ class PostgresStorage:
             @contextmanager
             def open_store() -> Iterator[SqlCompanyStore]:
                 with self.explained():
-                    yield _opened(db, company)
+                    yield self._opened(db, company)
 
             try:
                 yield open_store
@@ -149,17 +155,33 @@ class PostgresStorage:
     def explained(self) -> Iterator[None]:
         try:
             yield
+        except PoolTimeout:
+            raise StorageUnavailable(
+                "the database is asked too much at once.", f"{_POOLED + _OVERFLOW} connections are in use.", _AGAIN
+            ) from None
         except (DBAPIError, psycopg.Error) as error:
             # What the server says of a row may quote it: only its first line is told, and nothing is chained.
-            raise told(error, self.place) from None
+            raise told(error, self.place, self.variable) from None
 
     @contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
         with self.explained(), self._engine.connect() as db:
             if not self._checked:
-                _check(db, self.place)
+                self._copies = _check(db, self.place)
                 self._checked = True
             yield db
+
+    def _opened(self, db: sa.Connection, company: CompanyId) -> "PostgresCompanyStore":
+        """The company's store on a connection; its clock is set going when it is new."""
+        store = PostgresCompanyStore(db, company, self._copies)
+        clock = schema.clock
+        with db.begin():
+            store.enter()
+            _check_version(db, self.place)  # a daemon lives longer than a version
+            if not db.execute(sa.select(clock.c.seq).where(clock.c.company_id == company)).first():
+                row = {"company_id": company, "seq": 0, "store_id": uuid4().hex, "schema_version": int(HEAD)}
+                db.execute(insert(clock).on_conflict_do_nothing(), row)
+        return store
 
 
 class PostgresCompanyStore(SqlCompanyStore):
@@ -167,8 +189,19 @@ class PostgresCompanyStore(SqlCompanyStore):
 
     dialect = PGDialect_psycopg()
 
+    def __init__(self, connection: sa.Connection, company: CompanyId, copies: bool = True) -> None:
+        super().__init__(connection, company)
+        self._copies = copies
+        self._own = self.driver
+
     def enter(self) -> None:
+        self._stay()
         self.db.execute(_COMPANY, {"company": self.company})
+
+    def _stay(self) -> None:
+        """A connection that was lost is not replaced unnoticed: the company's lock was lost with it."""
+        if self.driver is not self._own:
+            raise StorageUnavailable("the connection to the database was lost.", "", _AGAIN)
 
     @staticmethod
     def packed(values: Sequence[str]) -> list[str]:
@@ -187,6 +220,7 @@ class PostgresCompanyStore(SqlCompanyStore):
     def fetch_few(self, statement: str, values: Mapping[str, Any]) -> list[Values]:
         if self.db.in_transaction():
             return super().fetch(statement, values)
+        self._stay()
         connection: psycopg.Connection[Any] = self.driver
         try:
             with connection.pipeline():  # the wall, the question and the end of the transaction in one journey
@@ -202,7 +236,7 @@ class PostgresCompanyStore(SqlCompanyStore):
             raise
 
     def write_rows(self, stage: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
-        if len(rows) < _COPY_FROM:
+        if len(rows) < _COPY_FROM or not self._copies:
             super().write_rows(stage, rows)
             return
         # COPY knows no policies, so it fills a table of this session's own, which an INSERT takes through the wall.
@@ -217,18 +251,6 @@ class PostgresCompanyStore(SqlCompanyStore):
         incoming = sa.table("incoming", *(sa.column(name) for name in columns), schema="pg_temp")
         self.db.execute(self.upsert_from(stage, insert(stage).from_select(columns, sa.select(*incoming.c))))
         self.db.execute(sa.delete(incoming))
-
-
-def _opened(db: sa.Connection, company: CompanyId) -> PostgresCompanyStore:
-    """The company's store on a connection; its clock is set going when it is new."""
-    store = PostgresCompanyStore(db, company)
-    clock = schema.clock
-    with db.begin():
-        store.enter()
-        if not db.execute(sa.select(clock.c.seq).where(clock.c.company_id == company)).first():
-            row = {"company_id": company, "seq": 0, "store_id": uuid4().hex, "schema_version": int(HEAD)}
-            db.execute(insert(clock).on_conflict_do_nothing(), row)
-    return store
 
 
 # --- the lock ---------------------------------------------------------------------------------------------------------
@@ -282,16 +304,16 @@ def shown(url: URL) -> str:
     return f"{url.host or url.query.get('host') or 'the local socket'}:{url.port or 5432}/{url.database or ''}"
 
 
-def told(error: Exception, place: str) -> StorageError:
+def told(error: Exception, place: str, variable: str = "CASEBOOK_STORAGE") -> StorageError:
     """A server's error as ours. The detail is the server's first line, which names no value of a row."""
     cause = getattr(error, "orig", None) or error
     primary = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
     said = (primary or str(cause).splitlines()[0]).strip().rstrip(".")
     for kinds, title, remedy in _TOLD:
         if isinstance(cause, kinds):
-            return StorageError(title, f"{place}: {said}.", remedy)
+            return StorageError(title, f"{place}: {said}.", remedy.format(variable=variable))
     if primary is None and isinstance(cause, psycopg.OperationalError):
-        return _connection_told(said, place)
+        return _connection_told(said, place, variable)
     if isinstance(cause, psycopg.OperationalError):
         return StorageUnavailable("the database stopped answering.", f"{place}: {said}.", _AGAIN)
     return StorageError("the database refuses.", f"{place}: {said}.", "This is a fault of Casebook: please report it.")
@@ -303,9 +325,9 @@ _TOLD: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     (
         (pg.InvalidPassword, pg.InvalidAuthorizationSpecification),
         "the database does not let us in.",
-        "Check user and password in CASEBOOK_STORAGE.",
+        "Check user and password in {variable}.",
     ),
-    ((pg.InvalidCatalogName,), "there is no such database.", "Check its name in CASEBOOK_STORAGE."),
+    ((pg.InvalidCatalogName,), "there is no such database.", "Check its name in {variable}."),
     ((pg.InsufficientPrivilege,), "the database's role lacks a right.", _UPGRADE),
     ((pg.UndefinedTable, pg.UndefinedColumn), "the database has not the tables of this Casebook.", _UPGRADE),
     ((pg.DiskFull, pg.OutOfMemory, pg.IoError), "the database cannot write.", f"Look at its disk. {_AGAIN}"),
@@ -314,52 +336,77 @@ _TOLD: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
 )
 
 
-def _connection_told(said: str, place: str) -> StorageError:
+def _connection_told(said: str, place: str, variable: str) -> StorageError:
     """Errors of connecting, which carry no code: the client library only has words for them."""
     lower = said.lower()
     if "password" in lower or "no pg_hba.conf entry" in lower or ("role" in lower and "does not exist" in lower):
         return StorageError(
-            "the database does not let us in.", f"{place}: {said}.", "Check user and password in CASEBOOK_STORAGE."
+            "the database does not let us in.", f"{place}: {said}.", f"Check user and password in {variable}."
         )
     if "database" in lower and "does not exist" in lower:
-        return StorageError("there is no such database.", f"{place}: {said}.", "Check its name in CASEBOOK_STORAGE.")
+        return StorageError("there is no such database.", f"{place}: {said}.", f"Check its name in {variable}.")
     if "certificate" in lower or "ssl" in lower:
         return StorageError(
             "the database's encryption is not what its address asks for.",
             f"{place}: {said}.",
-            "Check sslmode and sslrootcert in CASEBOOK_STORAGE.",
+            f"Check sslmode and sslrootcert in {variable}.",
         )
     return StorageUnavailable(
-        "the database cannot be reached.", f"{place}: {said}.", f"Check CASEBOOK_STORAGE and the server. {_AGAIN}"
+        "the database cannot be reached.", f"{place}: {said}.", f"Check {variable} and the server. {_AGAIN}"
     )
 
 
-def _check(db: sa.Connection, place: str) -> None:
-    """Refuse a database of another version, and a role that the wall does not hold. Raises ``StorageError``."""
+def _check(db: sa.Connection, place: str) -> bool:
+    """Refuse a database of another version, a role that the wall does not hold, and a wall that was taken down. Tells
+    whether COPY can be used, which needs the right to temporary tables. Raises ``StorageError``."""
     with db.begin():
         if not db.execute(sa.text("SELECT to_regclass(:name)"), {"name": VERSION_TABLE}).scalar_one():
             raise StorageError("the database is empty.", f"{place} has no tables of Casebook.", _UPGRADE)
-        version = db.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one_or_none() or ""  # noqa: S608
-        if version < HEAD:
-            raise StorageError("the database is older than this Casebook.", f"{place} is at {version!r}.", _UPGRADE)
-        if version > HEAD:
-            raise StorageError("the database is newer than this Casebook.", f"{place} is at {version!r}.", "Update it.")
-        role, unwalled = db.execute(_ROLE).one()
+        _check_version(db, place)
+        role, unwalled, copies = db.execute(_ROLE).one()
+        open_tables = [name for (name,) in db.execute(_OPEN_TABLES)]
     if unwalled:
         raise StorageError(
             "the database's role could pass the walls between companies.",
             f"{place}: {role!r} {unwalled}.",
             "Put a role into CASEBOOK_STORAGE that is a member of app_user and owns nothing; see docs/postgres.md.",
         )
+    if open_tables:
+        raise StorageError(
+            "the walls between companies were changed.",
+            f"{place}: {', '.join(open_tables)}.",
+            "Restore row-level security, FORCE and the one policy of each table; see docs/postgres.md.",
+        )
+    return copies
 
 
+def _check_version(db: sa.Connection, place: str) -> None:
+    version = db.execute(_VERSION).scalar_one_or_none() or ""
+    if version < HEAD:
+        raise StorageError("the database is older than this Casebook.", f"{place} is at {version!r}.", _UPGRADE)
+    if version > HEAD:
+        raise StorageError("the database is newer than this Casebook.", f"{place} is at {version!r}.", "Update it.")
+
+
+_VERSION = sa.text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 -- our own name
 _ROLE = sa.text("""
     SELECT current_user,
            CASE WHEN r.rolsuper THEN 'is a superuser'
                 WHEN r.rolbypassrls THEN 'has BYPASSRLS'
+                WHEN EXISTS (SELECT FROM pg_roles s WHERE (s.rolsuper OR s.rolbypassrls)
+                             AND pg_has_role(current_user, s.oid, 'MEMBER')) THEN 'is a member of a role that can'
                 WHEN pg_has_role(current_user, c.relowner, 'MEMBER') THEN 'owns the tables'
                 WHEN NOT pg_has_role(current_user, 'app_user', 'USAGE') THEN 'is not a member of app_user'
-           END
+           END,
+           has_database_privilege(current_database(), 'TEMPORARY')
     FROM pg_roles r, pg_class c
     WHERE r.rolname = current_user AND c.oid = to_regclass('clock')
 """)
+_OPEN_TABLES = sa.text("""
+    SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'company_id'
+    WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname NOT IN ('companies', 'audit')
+      AND (NOT c.relrowsecurity OR NOT c.relforcerowsecurity OR EXISTS (
+           SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname <> c.relname || '_company_isolation'))
+    ORDER BY 1
+""")
+"""Tables of companies (a column says whose a row is) that are not behind their wall."""

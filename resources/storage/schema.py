@@ -2,7 +2,7 @@
 
 Belongs here: columns, keys and indexes, of a company's store and of the registry. Does not belong here: queries
 (``sql``, ``resources/companies``), the views for analysts (``views``), opening a database (``sqlite``, ``postgres``),
-or how a database of an older version becomes one of this (``migrations``).
+or how a database of an older version becomes one of this (``sqlite_versions``, ``migrations``).
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from domain.stage import TABLES
 
 SCHEMA_VERSION = 2
-"""Of a file; Postgres counts its migrations."""
+"""Of a SQLite file (``sqlite_versions``); Postgres counts its migrations."""
 store = sa.MetaData()
 """What belongs to one company: each row has its id, each file or each policy its wall."""
 registry = sa.MetaData()
@@ -105,6 +105,7 @@ queue = sa.Table(
     sa.Column("first_seen", Text, nullable=False),
     sa.Column("last_run", Text, nullable=False),
     sa.Column("id", Integer, nullable=False, server_default="0", comment="the clock's number when it came in"),
+    sa.Index("queue_doc", "company_id", "doc_id"),
 )
 
 paid = sa.Table(

@@ -1,7 +1,7 @@
 """The default backend: one SQLite file a company, which is a wall that needs no rule, and one for the registry.
 
-Belongs here: opening, creating and upgrading the files, their settings, their locks, and what their damage looks like
-to a person. Does not belong here: queries (``sql``) or tables (``schema``).
+Belongs here: opening and creating the files, their settings, their locks, and what their damage looks like to a person.
+Does not belong here: queries (``sql``), tables (``schema``), or older versions of them (``sqlite_versions``).
 """
 
 import errno
@@ -20,10 +20,9 @@ from sqlalchemy.exc import DatabaseError
 
 from domain.company import CompanyId, company_id
 from domain.errors import StorageError
-from resources.storage import schema
+from resources.storage import schema, sqlite_versions
 from resources.storage.base import OpenStore, busy
 from resources.storage.sql import SqlCompanyStore
-from resources.storage.views import create_views
 
 _UNWRITABLE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EEXIST, errno.ENOTDIR,
@@ -121,7 +120,7 @@ class FileStorage:
     def registry(self, company: CompanyId | None = None) -> Iterator[sa.Connection]:
         path = self.root / "registry.sqlite"
         with opened(path, _build_registry) as db:
-            _upgrade(db, path, _REGISTRY_UPGRADES)
+            sqlite_versions.upgrade(db, path, sqlite_versions.REGISTRY)
             with db.begin():
                 yield db
 
@@ -140,7 +139,8 @@ class FileStorage:
             except Timeout:
                 raise busy(company, _holder(note)) from None
         try:
-            note.write_text(holder)
+            with explained(note):
+                note.write_text(holder)
             yield partial(self.store, company)
         finally:
             note.unlink(missing_ok=True)
@@ -169,8 +169,8 @@ class FileStorage:
                 with explained(path), _engine(path).connect() as db:
                     plain: Any = db.connection.driver_connection
                     plain.execute("VACUUM")
-                    busy, *_ = plain.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                    if busy:
+                    reading, *_ = plain.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    if reading:
                         raise StorageError(
                             "the database's log cannot be emptied.",
                             f"{path}: another process reads from it.",
@@ -206,18 +206,17 @@ def open_store(folder: Path, company: CompanyId) -> Iterator[SqlCompanyStore]:
     """The store of one company in its own folder; made when it is missing. Raises ``StorageError``."""
     path = folder / _FILE
     with opened(path, partial(_build, company=company)) as connection:
-        _upgrade(connection, path, _STORE_UPGRADES)
+        sqlite_versions.upgrade(connection, path, sqlite_versions.STORE)
         _verify(connection, company, path)
         yield SqlCompanyStore(connection, company)
 
 
-# --- how a file is made, and how an old one becomes a new one ---------------------------------------------------------
+# --- how a file is made -----------------------------------------------------------------------------------------------
 
 
 def _build(connection: sa.Connection, company: CompanyId) -> None:
     schema.store.create_all(connection)
-    for statement in create_views("sqlite").values():
-        connection.exec_driver_sql(statement)
+    sqlite_versions.make_views(connection)
     connection.execute(
         sa.insert(schema.clock),
         {"company_id": company, "seq": 0, "store_id": uuid4().hex, "schema_version": schema.SCHEMA_VERSION},
@@ -230,64 +229,9 @@ def _build_registry(connection: sa.Connection) -> None:
     connection.exec_driver_sql(f"PRAGMA user_version={schema.SCHEMA_VERSION}")
 
 
-def _births(connection: sa.Connection) -> None:
-    """Version 2: rows know their number and their birth, and there are views."""
-    for table in schema.stages:
-        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN id BIGINT NOT NULL DEFAULT 0")
-        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN created_at TEXT NOT NULL DEFAULT ''")
-        connection.exec_driver_sql(f"UPDATE {table} SET id = seq, created_at = updated_at")  # noqa: S608 -- our names
-    connection.exec_driver_sql("ALTER TABLE queue ADD COLUMN id BIGINT NOT NULL DEFAULT 0")
-    connection.exec_driver_sql("UPDATE queue SET id = rowid")
-    schema.store.create_all(connection)
-    for statement in create_views("sqlite").values():
-        connection.exec_driver_sql(statement)
-
-
-def _secrets_apart(connection: sa.Connection) -> None:
-    """Version 2: keys lie in a table of their own, and there is an audit log. (Version 1 had no number.)"""
-    schema.registry.create_all(connection)
-    connection.exec_driver_sql(
-        "INSERT INTO company_secrets SELECT company_id, 'helpdesk', secret FROM companies WHERE secret <> ''"
-    )
-    connection.exec_driver_sql("ALTER TABLE companies DROP COLUMN secret")
-
-
-_STORE_UPGRADES: dict[int, Callable[[sa.Connection], None]] = {1: _births}
-_REGISTRY_UPGRADES: dict[int, Callable[[sa.Connection], None]] = {0: _secrets_apart}
-
-
-def _upgrade(connection: sa.Connection, path: Path, steps: dict[int, Callable[[sa.Connection], None]]) -> None:
-    """Bring a file of an older version up to this one, whole or not at all."""
-    if _version(connection) not in steps:
-        return
-    with FileLock(f"{path}.lock"), connection.begin():
-        step = steps.get(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-        if step:  # else another process was faster
-            step(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version={schema.SCHEMA_VERSION}")
-
-
-def _version(connection: sa.Connection) -> int:
-    with connection.begin():
-        return connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-
-
 def _verify(connection: sa.Connection, company: CompanyId, path: Path) -> None:
-    """Refuse a file that is not this company's, or that this Casebook cannot read."""
+    """Refuse a file that is another company's."""
     with connection.begin():
-        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        if version > schema.SCHEMA_VERSION:
-            raise StorageError(
-                "the database is newer than this Casebook.",
-                f"{path} has version {version}, this is version {schema.SCHEMA_VERSION}.",
-                "Update Casebook.",
-            )
-        if version < schema.SCHEMA_VERSION:
-            raise StorageError(
-                "this is no database of Casebook.",
-                f"{path} has no tables of ours.",
-                "Move it away: the next sync fills a new one from the source.",
-            )
         owners = connection.execute(sa.select(schema.clock.c.company_id)).scalars().all()
     if owners != [company]:
         raise StorageError(

@@ -4,6 +4,7 @@ Belongs here: making the application's role, running the migrations. Does not be
 or the upgrade of SQLite files, which happens when they are opened (``sqlite``).
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from domain.errors import InputError, StorageError
 from resources.settings import Settings
 from resources.storage.migrations.blocks import ROLE
 from resources.storage.postgres import HEAD, VERSION_TABLE, database_url, engine_for, shown, told
+from resources.storage.views import create_views
 
 _OLDEST = 150000
 
@@ -67,7 +69,7 @@ def upgrade(settings: Settings) -> Upgraded:
         with engine_for(admin, poolclass=NullPool).connect() as db, db.begin():
             return _upgrade(db, app)
     except (DBAPIError, psycopg.Error) as error:
-        raise told(error, f"Postgres at {shown(admin)} as {admin.username!r}") from None
+        raise told(error, f"Postgres at {shown(admin)} as {admin.username!r}", "CASEBOOK_STORAGE_ADMIN") from None
 
 
 def _upgrade(db: sa.Connection, app: URL) -> Upgraded:
@@ -80,12 +82,30 @@ def _upgrade(db: sa.Connection, app: URL) -> Upgraded:
         raise StorageError("the database is newer than this Casebook.", f"It is at {before!r}.", "Update Casebook.")
     made = _roles(db, app)
     db.execute(sa.text(f"GRANT USAGE ON SCHEMA public TO {ROLE}"))
+    with (
+        suppress(DBAPIError, psycopg.Error),
+        db.begin_nested(),
+    ):  # only the database's owner may; without it, rows go in one by one
+        _run(db, sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(
+            sql.Identifier(app.database or ""), sql.Identifier(ROLE)))  # fmt: skip
+    if before != HEAD:
+        _migrate(db)
+    return Upgraded(shown(app), before, _version(db), made)
+
+
+def _migrate(db: sa.Connection) -> None:
+    """Every missing version, then the views, which are always those of the newest tables."""
+    views = create_views("postgresql")
+    for name in views:
+        db.execute(sa.text(f"DROP VIEW IF EXISTS {name}"))
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = db
     command.upgrade(config, "head")
+    for name, statement in views.items():
+        db.exec_driver_sql(statement)
+        db.execute(sa.text(f"GRANT SELECT ON {name} TO {ROLE}"))
     db.execute(sa.text(f"GRANT SELECT ON {VERSION_TABLE} TO {ROLE}"))
-    return Upgraded(shown(app), before, _version(db), made)
 
 
 def _version(db: sa.Connection) -> str:

@@ -10,17 +10,22 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
 from domain.company import company_id
 from domain.errors import CompanyBusy, InputError, StorageError, StorageUnavailable
-from domain.stage import Put
+from domain.stage import Made, Put
 from resources.companies import Companies
 from resources.settings import Settings
+from resources.storage import migrations
 from resources.storage.base import open_storage
+from resources.storage.postgres import HEAD
+from resources.storage.sql import SqlCompanyStore
 from resources.storage.upgrade import upgrade
 from tests.homes import casebook, done
-from tests.postgres_server import ADMIN_PASSWORD, APP_PASSWORD, PostgresServer
+from tests.postgres_server import ADMIN, ADMIN_PASSWORD, APP_PASSWORD, PostgresServer
 
 ACME, BETA = company_id("acme"), company_id("beta")
 NOW = "2026-01-01T00:00:00Z"
@@ -114,6 +119,10 @@ def test_a_database_of_another_version_stops_the_application(postgres: Settings,
         ("ALTER ROLE {} SUPERUSER", "is a superuser"),
         ("ALTER ROLE {} BYPASSRLS", "has BYPASSRLS"),
         ("ALTER TABLE clock OWNER TO {}", "owns the tables"),
+        (
+            "GRANT pg_monitor TO {}; CREATE ROLE {}_mighty BYPASSRLS; GRANT {}_mighty TO {}",
+            "is a member of a role that can",
+        ),
         ("REVOKE app_user FROM {} GRANTED BY owner", "lacks a right|not a member"),
     ],
 )
@@ -126,12 +135,71 @@ def test_a_role_that_the_wall_does_not_hold_is_refused(
     settings = Settings(home=postgres.home, storage=storage, storage_admin=postgres.storage_admin)
     assert upgrade(settings).roles == [role]  # it is made, as a member of app_user
     assert Companies(settings).list() == []
-    postgres_server.execute(grant.format(role), database)
+    for statement in grant.replace("{}", role).split(";"):
+        postgres_server.execute(statement, database)
     fresh = Settings(home=postgres.home, storage=moved(storage, query={"application_name": "again"}))
     with pytest.raises(StorageError, match=said):
         Companies(fresh).list()
     postgres_server.execute(f"DROP OWNED BY {role}", database)
     postgres_server.execute(f"DROP ROLE {role}")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE raw_tickets DISABLE ROW LEVEL SECURITY",
+        "ALTER TABLE paid NO FORCE ROW LEVEL SECURITY",
+        "CREATE POLICY another ON clock USING (true)",
+        "CREATE TABLE cases (company_id text, said text)",
+    ],
+)
+def test_a_wall_that_was_taken_down_stops_the_application(postgres: Settings, statement: str) -> None:
+    with psycopg.connect(postgres.storage_admin) as owner:
+        owner.execute(statement.encode())
+    assert told(postgres).title == "the walls between companies were changed."
+
+
+def test_a_daemon_notices_that_the_database_was_upgraded_under_it(postgres: Settings) -> None:
+    storage = open_storage(postgres)
+    with storage.store(ACME) as store:
+        assert store.count("raw_tickets") == 0
+    with psycopg.connect(postgres.storage_admin) as owner:
+        owner.execute("UPDATE casebook_version SET version_num = '9999'")
+    with pytest.raises(StorageError, match="newer"), storage.store(ACME):
+        pass
+
+
+def test_without_the_right_to_temporary_tables_rows_go_in_one_by_one(
+    postgres: Settings, postgres_server: PostgresServer
+) -> None:
+    database = make_url(postgres.storage).database or ""
+    for role in ("PUBLIC", "app_user"):
+        postgres_server.execute(f"REVOKE TEMPORARY ON DATABASE {database} FROM {role}")
+        postgres_server.execute(f"REVOKE TEMPORARY ON DATABASE {database} FROM {role} GRANTED BY {ADMIN}")
+    with open_storage(postgres).store(ACME) as store, store.begin("run", NOW) as write:
+        assert write.upsert("raw_tickets", rows(50)) == 50
+    with open_storage(postgres).store(ACME) as store:
+        assert store.count("raw_tickets") == 50
+
+
+def test_what_one_user_of_a_pooled_connection_left_does_not_meet_the_next(postgres: Settings) -> None:
+    storage = open_storage(postgres)
+    with storage.registry() as db:
+        db.exec_driver_sql("CREATE TEMP TABLE companies (LIKE companies)")
+        db.exec_driver_sql("SELECT pg_advisory_lock(42)")
+        db.exec_driver_sql("SET search_path = pg_temp")
+        pid = db.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+    with storage.registry() as db:
+        assert db.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() == pid
+        assert db.exec_driver_sql("SHOW search_path").scalar_one() == "public,pg_temp"
+        assert db.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").scalar_one() == 0
+        assert db.exec_driver_sql("SELECT count(*) FROM pg_class WHERE relpersistence = 't'").scalar_one() == 0
+
+
+def test_the_newest_migration_is_the_one_that_the_code_is_written_for() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
 # --- upgrade ----------------------------------------------------------------------------------------------------------
@@ -222,17 +290,34 @@ def test_a_connection_that_is_lost_stops_cleanly_and_the_next_finds_all_that_was
 
 
 def test_who_loses_the_lock_cannot_write_any_more(postgres: Settings) -> None:
-    """The lock lives in the connection that writes: there is no moment with two writers."""
+    """The lock lives in the connection that writes: there is no moment with two writers, however often it is tried."""
     storage = open_storage(postgres)
-    with pytest.raises(StorageUnavailable), storage.lock(ACME, "first") as open_store, open_store() as store:
+    with storage.lock(ACME, "first") as open_store, open_store() as store:
+        assert store.count("raw_tickets") == 0
         cut(postgres)
         with storage.lock(ACME, "second"):
             with pytest.raises(CompanyBusy, match="second"):
                 storage.lock(ACME, "third").__enter__()
-            with store.begin("run", NOW) as write:
-                write.upsert("raw_tickets", rows(1))
-    with storage.store(ACME) as store:
-        assert store.count("raw_tickets") == 0
+            tries: list[Callable[[], object]] = [
+                lambda: store.count("raw_tickets"),
+                lambda: store.get("raw_tickets", ["1"]),
+                lambda: store.changes("raw_tickets", 0, 9),
+                lambda: write_one(store),
+                lambda: write_one(store),
+                lambda: store.keep_paid("m", [("h", "1", Made({}))], "run", NOW),
+                lambda: write_one(store),
+            ]
+            for attempt in tries:
+                with pytest.raises(StorageUnavailable), storage.explained():
+                    attempt()
+    with storage.store(ACME) as after:
+        assert after.count("raw_tickets") == 0
+        assert after.paid("m", ["h"]) == {}
+
+
+def write_one(store: SqlCompanyStore) -> None:
+    with store.begin("run", NOW) as write:
+        write.upsert("raw_tickets", rows(1))
 
 
 def test_an_idle_connection_that_was_cut_is_replaced_unnoticed(postgres: Settings) -> None:

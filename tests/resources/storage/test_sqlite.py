@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from domain.company import Company, company_id
 from domain.errors import StorageError
@@ -18,7 +19,8 @@ from resources import secrets
 from resources.companies import Companies
 from resources.settings import Settings
 from resources.storage.schema import SCHEMA_VERSION
-from resources.storage.sqlite import open_store
+from resources.storage.sqlite import open_store, opened
+from resources.storage.sqlite_versions import upgrade
 from tests.processes import Child, ask
 
 ACME, BETA = company_id("acme"), company_id("beta")
@@ -243,6 +245,7 @@ def of_version_1(file: Path) -> None:
         for table in TABLES:
             plain.execute(f"ALTER TABLE {table} DROP COLUMN id")
             plain.execute(f"ALTER TABLE {table} DROP COLUMN created_at")
+        plain.execute("DROP INDEX queue_doc")
         plain.execute("ALTER TABLE queue DROP COLUMN id")
         plain.execute("PRAGMA user_version = 1")
     plain.close()
@@ -293,3 +296,46 @@ def test_a_registry_of_version_1_keeps_its_keys(tmp_path: Path) -> None:
     assert companies.get("acme") == company
     assert companies.secret(company) == "the key"
     assert shape(home / "registry.sqlite") == wanted
+
+
+@pytest.mark.parametrize("version", [3, 99])
+def test_a_registry_of_a_newer_casebook_is_not_touched(tmp_path: Path, version: int) -> None:
+    companies = Companies(Settings(home=tmp_path / "home"))
+    companies.add(Company(ACME, "export", "x.csv", created_at=NOW), "")
+    with sqlite3.connect(tmp_path / "home/registry.sqlite") as plain:
+        plain.execute(f"PRAGMA user_version = {version}")
+    plain.close()
+    with pytest.raises(StorageError, match="newer than this Casebook"):
+        companies.list()
+
+
+def test_versions_follow_one_another(tmp_path: Path) -> None:
+    """A file that is three versions behind takes each step, in order; one that cannot be taken leaves it as it was."""
+    taken: list[int] = []
+
+    def step(number: int, fails: bool = False) -> Callable[[sa.Connection], None]:
+        def take(connection: sa.Connection) -> None:
+            taken.append(number)
+            connection.exec_driver_sql(f"CREATE TABLE step_{number} (x)")
+            if fails:
+                raise ZeroDivisionError
+
+        return take
+
+    path = tmp_path / "x.sqlite"
+    with sqlite3.connect(path) as plain:
+        plain.execute("CREATE TABLE clock (x)")
+        plain.execute("PRAGMA user_version = 1")
+    plain.close()
+    before = path.read_bytes()
+    with opened(path, step(0)) as db, pytest.raises(ZeroDivisionError):
+        upgrade(db, path, {1: step(1), 2: step(2, fails=True), 3: step(3)}, 4)
+    with opened(path, step(0)) as db:
+        assert db.exec_driver_sql("PRAGMA user_version").scalar_one() == 1
+    assert path.read_bytes() == before
+    taken.clear()
+    with opened(path, step(0)) as db:
+        upgrade(db, path, {1: step(1), 2: step(2), 3: step(3)}, 4)
+    assert taken == [1, 2, 3]
+    with opened(path, step(0)) as db:
+        assert db.exec_driver_sql("PRAGMA user_version").scalar_one() == 4

@@ -1,11 +1,10 @@
-"""The first version: tickets from raw to collection, the registry, the views."""
+"""The first version: tickets from raw to collection, and the registry."""
 
 import sqlalchemy as sa
 from alembic import op
 
 from resources.storage.migrations.blocks import ROLE, company, stage_table, walled
 from resources.storage.schema import Integer, Json, Key, Text
-from resources.storage.views import create_views
 
 revision = "0001"
 down_revision = None
@@ -21,14 +20,11 @@ _STAGES = (
 
 
 def upgrade() -> None:
-    """Tables, walls, views and rights; the role ``app_user`` exists already."""
+    """Tables, walls and rights; the role ``app_user`` exists already, and the views come last (``upgrade``)."""
     for name in _STAGES:
         stage_table(name)
     _store()
     _registry()
-    for name, statement in create_views("postgresql").items():
-        op.execute(statement)
-        op.execute(f"GRANT SELECT ON {name} TO {ROLE}")
 
 
 def _store() -> None:
@@ -63,6 +59,7 @@ def _store() -> None:
         sa.Column("last_run", Text, nullable=False),
         sa.Column("id", Integer, nullable=False, server_default="0", comment="the clock's number when it came in"),
     )
+    op.create_index("queue_doc", "queue", ["company_id", "doc_id"])
     op.create_table(
         "paid",
         company(),

@@ -1,0 +1,108 @@
+"""How a SQLite file of an older version becomes one of this, step by step, when it is opened.
+
+Belongs here: one step a version, in SQL of its own time: a step that used today's tables would change with them.
+Does not belong here: Postgres's versions (``migrations``), or the tables as they are now (``schema``).
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import sqlalchemy as sa
+from filelock import FileLock
+
+from domain.errors import StorageError
+from resources.storage.schema import SCHEMA_VERSION
+from resources.storage.views import create_views
+
+Steps = Mapping[int, Callable[[sa.Connection], None]]
+"""From a version to the next one."""
+
+
+def upgrade(connection: sa.Connection, path: Path, steps: Steps, newest: int = SCHEMA_VERSION) -> None:
+    """Bring a file up to the newest version, whole or not at all. Raises ``StorageError`` for a newer one, and for a file
+    that is none of ours."""
+    found = _version(connection)
+    if found == newest:
+        return
+    if found > newest:
+        raise StorageError(
+            "the database is newer than this Casebook.",
+            f"{path} has version {found}, this is version {newest}.",
+            "Update Casebook.",
+        )
+    with FileLock(f"{path}.lock"), connection.begin():
+        while (version := connection.exec_driver_sql("PRAGMA user_version").scalar_one()) < newest:
+            if version not in steps or not _is_ours(connection):
+                raise StorageError(
+                    "this is no database of Casebook.",
+                    f"{path} has no tables of ours.",
+                    "Move it away: the next sync fills a new one from the source.",
+                )
+            steps[version](connection)
+            connection.exec_driver_sql(f"PRAGMA user_version={version + 1}")
+
+
+def make_views(connection: sa.Connection) -> None:
+    """The views over the tables as they are now; older ones go."""
+    for name, statement in create_views("sqlite").items():
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
+        connection.exec_driver_sql(statement)
+
+
+def _version(connection: sa.Connection) -> int:
+    with connection.begin():
+        return connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+
+
+def _is_ours(connection: sa.Connection) -> bool:
+    query = "SELECT count(*) FROM sqlite_master WHERE name IN ('clock', 'companies')"
+    return bool(connection.exec_driver_sql(query).scalar_one())
+
+
+def _births(connection: sa.Connection) -> None:
+    """Version 2: rows know their number and their birth; what is forgotten, and votes, have tables; there are views."""
+    for table in (
+        *("raw_tickets", "merged_tickets", "ticket_summaries"),
+        *("ticket_embeddings", "ticket_terms", "ticket_collection"),
+    ):
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN id BIGINT NOT NULL DEFAULT 0")
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN created_at TEXT NOT NULL DEFAULT ''")
+        connection.exec_driver_sql(f"UPDATE {table} SET id = seq, created_at = updated_at")  # noqa: S608 -- our names
+    connection.exec_driver_sql("ALTER TABLE queue ADD COLUMN id BIGINT NOT NULL DEFAULT 0")
+    connection.exec_driver_sql("UPDATE queue SET id = rowid")
+    connection.exec_driver_sql("CREATE INDEX queue_doc ON queue (company_id, doc_id)")
+    connection.exec_driver_sql(
+        "CREATE TABLE forgotten (company_id VARCHAR NOT NULL, digest VARCHAR NOT NULL, kind TEXT NOT NULL, "
+        "at TEXT NOT NULL, PRIMARY KEY (company_id, digest))"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE votes (company_id VARCHAR NOT NULL, id BIGINT NOT NULL, recommendation_id TEXT NOT NULL, "
+        "doc_id TEXT, user_id TEXT, feedback_type TEXT NOT NULL, feedback_score BIGINT, feedback_text TEXT, "
+        "created_at TEXT NOT NULL, PRIMARY KEY (company_id, id))"
+    )
+    make_views(connection)
+
+
+def _numbered(_: sa.Connection) -> None:
+    """Version 1 of the registry had no number; now it has the stores'."""
+
+
+def _secrets_apart(connection: sa.Connection) -> None:
+    """Version 2: keys lie in a table of their own, and there is an audit log."""
+    connection.exec_driver_sql(
+        "CREATE TABLE company_secrets (company_id VARCHAR NOT NULL, name VARCHAR NOT NULL, sealed TEXT NOT NULL, "
+        "PRIMARY KEY (company_id, name))"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE audit (id INTEGER NOT NULL PRIMARY KEY, at TEXT NOT NULL, company_id VARCHAR NOT NULL, "
+        "who TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL)"
+    )
+    connection.exec_driver_sql("CREATE INDEX audit_company ON audit (company_id, id)")
+    connection.exec_driver_sql(
+        "INSERT INTO company_secrets SELECT company_id, 'helpdesk', secret FROM companies WHERE secret <> ''"
+    )
+    connection.exec_driver_sql("ALTER TABLE companies DROP COLUMN secret")
+
+
+STORE: Steps = {1: _births}
+REGISTRY: Steps = {0: _numbered, 1: _secrets_apart}
