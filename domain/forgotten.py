@@ -8,6 +8,7 @@ an address in hand can ask whether it is on the list; nobody can read one from i
 """
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
@@ -49,6 +50,12 @@ def requester_key(text: str) -> str:
     return address(text) or f"id {text.strip()}"
 
 
+def writes(address: str, text: str) -> bool:
+    """Whether a text, or its JSON, writes a mail address (of ``address``) that is not a part of a longer one."""
+    before, after = r"(?:(?<![a-z0-9_.+-])|(?<=\\[bfnrt]))", r"(?![a-z0-9_-]|\.[a-z0-9])"
+    return bool(address) and re.search(f"{before}{re.escape(address)}{after}", text.casefold()) is not None
+
+
 class Forgotten:
     """The list of one company. ``listed`` maps each digest to when it was forgotten (ISO 8601 UTC)."""
 
@@ -68,3 +75,8 @@ class Forgotten:
         of which nobody says when. What they write later is welcome."""
         times = (self._listed.get(digest(self.company, "requester", key)) for key in keys(person))
         return any(at is not None and created_at <= at for at in times)
+
+    def vote_of(self, user_id: str, created_at: str) -> bool:
+        """Whether a vote goes for who gave it, by the same rule; a vote's user is an address or an id."""
+        at = self._listed.get(digest(self.company, "requester", requester_key(user_id)))
+        return at is not None and created_at <= at

@@ -12,6 +12,7 @@ import mmap
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,7 +23,8 @@ import sqlalchemy as sa
 
 from domain.company import Company, CompanyId
 from domain.errors import DocumentError, InputError
-from domain.forgotten import Forgotten, address, digest, keys, requester_key
+from domain.feedback import Vote
+from domain.forgotten import Forgotten, address, digest, keys, requester_key, writes
 from domain.ticket import Person
 from resources import audit
 from resources.cache.base import open_cache
@@ -38,6 +40,7 @@ from resources.vector_index.base import Filters
 
 _RAW, _COLLECTION, _DATA_TYPE = "raw_tickets", "ticket_collection", "ticket"
 _PENDING = "forget is not finished"
+"""A state: the documents that were erased from the tables, and that may still be in the index or in files; else False."""
 _POINT_FIELDS = ("ticket_id", "summary", "original_data", "title")
 _TEXT = re.compile(r'[^\s"\\{}\[\]:,<>&\x00-\x1f][^"\\<>&\x00-\x1f]{23,39}')
 """A piece of text as JSON, HTML and Postgres's JSONB all write it."""
@@ -48,6 +51,7 @@ OUT_OF_REACH = (
     "the helpdesk itself, or the export: there it is as it was",
     "copies that people made: exports, results of searches",
 )
+_CUT_OFF = "texts of documents that an earlier, unfinished run erased: they were looked for by their ids only"
 _DAGSTER = "Dagster's history: ids and counts, no text"
 
 
@@ -121,20 +125,21 @@ def forget(
             )
             with companies.storage.registry(company.id) as db:
                 audit.record(db, settings, company.id, "forgotten", f"{len(chosen.documents)} documents, by {by}")
-            erased = _erase_rows(store, chosen, now)
+            begun = _begun(store)
+            erased = _erase_rows(store, chosen, address(requester), now)
             if store.state(_PENDING):
                 _erase_files(settings, store, published)
         open_cache(settings).forget(company.id)
         unreachable = companies.storage.scrub(company.id)
         with open_store() as store:
-            proof = _proof(settings, store, erased, chosen.texts)
+            proof = _proof(settings, store, erased, chosen.texts, address(requester))
             result = Erased(
                 company.id,
-                len(chosen.documents),
+                len({*chosen.documents, *begun}),
                 chosen.mentioned,
                 len(chosen.texts),
                 proof,
-                [*OUT_OF_REACH, *unreachable, _DAGSTER],
+                [*OUT_OF_REACH, *unreachable, _DAGSTER, *([_CUT_OFF] if begun else [])],
             )
             if result.is_clean and store.state(_PENDING):
                 with store.begin(_run_id(), now) as write:
@@ -231,18 +236,31 @@ def _only_theirs(store: SqlCompanyStore, documents: Sequence[str]) -> list[str]:
     return list(tried)[:_MOST_TEXTS]
 
 
-def _erase_rows(store: SqlCompanyStore, chosen: Chosen, now: str) -> list[str]:
-    """Everything on the list, what an earlier forget may have left included; returns the ids that were looked for."""
-    on_list = {one for ones in chosen.digests.values() for one in ones} | store.forgotten().keys()
-    listed = Forgotten(store.company, dict.fromkeys(on_list, now))
-    doc_ids = sorted({*chosen.documents, *(doc_id for doc_id in store.named() if listed.document(doc_id))})
+def _begun(store: SqlCompanyStore) -> list[str]:
+    """The documents of an earlier run that did not come to its end."""
+    pending = store.state(_PENDING)
+    return pending["documents"] if isinstance(pending, dict) else []
+
+
+def _erase_rows(store: SqlCompanyStore, chosen: Chosen, written: str, now: str) -> list[str]:
+    """Everything on the list, what an earlier forget may have left included; returns the ids that were looked for.
+    ``written`` is the requester's address, "" where none was said."""
+    asked = dict.fromkeys((one for ones in chosen.digests.values() for one in ones), now)
+    listed = Forgotten(store.company, store.forgotten() | asked)
+
+    def is_theirs(vote: Vote) -> bool:
+        said = f"{vote.user_id or ''} {vote.feedback_text or ''}"
+        return listed.vote_of(vote.user_id or "", vote.created_at) or writes(written, said)
+
+    known = {*chosen.documents, *_begun(store)}
+    doc_ids = sorted(known.union(doc_id for doc_id in store.named() if listed.document(doc_id)))
     new = [one for ones in chosen.digests.values() for one in ones if one not in store.forgotten()]
     if new or any(store.traces(doc_ids, ()).values()) or "requester" in chosen.digests:
         with store.begin(_run_id(), now) as write:
             for kind, digests in chosen.digests.items():
                 write.forget(digests, kind)
-            write.erase(doc_ids)
-            write.save_state(_PENDING, True)
+            write.erase(doc_ids, is_theirs)
+            write.save_state(_PENDING, {"documents": doc_ids})
     return doc_ids
 
 
@@ -261,11 +279,15 @@ def _erase_files(settings: Settings, store: SqlCompanyStore, published: Sequence
 # --- the proof --------------------------------------------------------------------------------------------------------
 
 
-def _proof(settings: Settings, store: SqlCompanyStore, doc_ids: Sequence[str], texts: Sequence[str]) -> list[Left]:
+def _proof(
+    settings: Settings, store: SqlCompanyStore, doc_ids: Sequence[str], texts: Sequence[str], written: str
+) -> list[Left]:
+    """What is left of documents and of texts, and of an address in rows that are of no document."""
+    traces = store.traces(doc_ids, texts, partial(writes, written))
     index = settings.index_folder(store.company)
     parquet = [path for folder in _published(settings, store.company) for path in folder.resolve().rglob("*.parquet")]
     return [
-        *(_left(table, {"rows": rows}) for table, rows in store.traces(doc_ids, texts).items()),
+        *(_left(table, {"rows": rows}) for table, rows in traces.items()),
         _left("index", _in_index(index, store.company, set(doc_ids), texts)),
         _left("published files", {str(path): _in_parquet(path, set(doc_ids), texts) for path in parquet}),
         _left("bytes of files", {str(path): _in_bytes(path, texts) for path in _files(settings, store.company)}),

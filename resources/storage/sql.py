@@ -293,9 +293,22 @@ class SqlCompanyStore:
             found.update(self._column(sa.select(table.c.doc_id).where(table.c.company_id == self.company).distinct()))
         return found - {None}
 
-    def traces(self, doc_ids: Sequence[str], texts: Sequence[str]) -> dict[str, int]:
-        """How many rows of each table hold anything of these documents, or one of these texts. Looks at every row."""
-        return {table.name: self._traces(table, doc_ids, texts) for table in schema.store.sorted_tables}
+    def traces(
+        self, doc_ids: Sequence[str], texts: Sequence[str], says: Callable[[str], bool] = lambda text: False
+    ) -> dict[str, int]:
+        """How many rows of each table hold anything of these documents, or one of these texts; or are of no document and
+        ``says`` is true of something in them. Looks at every row."""
+        return {
+            table.name: self._traces(table, doc_ids, texts) + self._saying(table, says)
+            for table in schema.store.sorted_tables
+        }
+
+    def _saying(self, table: sa.Table, says: Callable[[str], bool]) -> int:
+        query = sa.select(*(column for column in table.c if column.type in (schema.Text, schema.Json)))
+        query = query.where(table.c.company_id == self.company)
+        if "doc_id" in table.c:
+            query = query.where(table.c.doc_id.is_(None))
+        return sum(any(value and says(value) for value in row) for row in self._all(query))
 
     def _traces(self, table: sa.Table, doc_ids: Sequence[str], texts: Sequence[str]) -> int:
         total = sa.select(sa.func.count()).where(table.c.company_id == self.company)
@@ -573,10 +586,10 @@ class SqlTransaction:
         self._delete_where(schema.forgotten, because, c.kind)
         return before - len(self._store.forgotten())
 
-    def erase(self, doc_ids: Sequence[str]) -> None:
-        """Erase all that any table says of documents. Tombstones stay for the readers that follow a table, with nothing but
-        the id. A result that another document paid for goes too where it was made from the same text: that one keeps
-        what it has in its own row."""
+    def erase(self, doc_ids: Sequence[str], is_theirs: Callable[[Vote], bool] = lambda vote: False) -> None:
+        """Erase all that any table says of documents, and the votes of which ``is_theirs`` is true. Tombstones stay for the
+        readers that follow a table, with nothing but the id. A result that another document paid for goes too where it
+        was made from the same text: that one keeps what it has in its own row."""
         sources = {
             head.source_hash
             for table in schema.stages
@@ -586,6 +599,11 @@ class SqlTransaction:
         self._delete_where(schema.paid, sorted(sources), schema.paid.c.source_hash)
         for table in (schema.paid, schema.queue, schema.votes):
             self._delete_where(table, doc_ids, table.c.doc_id)
+        votes, fields = schema.votes.c, [schema.votes.c[name] for name in Vote.__slots__]
+        mine = votes.company_id == self._company
+        for number, *said in self._db.execute(sa.select(votes.id, *fields).where(mine)).all():
+            if is_theirs(Vote(*said)):
+                self._db.execute(sa.delete(schema.votes).where(mine, votes.id == number))
         for table in schema.stages:
             self.delete(table, doc_ids)
         c, gone = schema.states.c, set(doc_ids)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.forgotten import Forgotten, address, digest, keys, requester_key
+from domain.forgotten import Forgotten, address, digest, keys, requester_key, writes
 from domain.ticket import Person
 
 AT = "2026-05-01T12:00:00Z"
@@ -67,3 +67,26 @@ def test_tickets_written_up_to_the_moment_are_left_out() -> None:
     assert not listed.document("8")
     assert not Forgotten("beta", {digest("acme", "document", "7"): AT}).document("7")
     assert not Forgotten("acme", {})
+
+
+def test_a_vote_goes_by_the_address_or_the_id_of_who_gave_it() -> None:
+    listed = Forgotten("acme", {digest("acme", "requester", one): AT for one in ("kim@example.com", "id 9")})
+    assert listed.vote_of("Kim <KIM@example.com>", AT)
+    assert listed.vote_of("9", AT)
+    assert not listed.vote_of("9", "2026-05-01T12:00:01Z")
+    assert not listed.vote_of("lee@example.com", AT)
+    assert not listed.vote_of("", AT)
+
+
+def test_an_address_is_found_in_a_text_and_not_in_a_longer_address() -> None:
+    for text in ("KIM@Example.com", "메일:kim@example.com으로", '{"a": "x\\nkim@example.com."}', "<kim@example.com>"):
+        assert writes("kim@example.com", text)
+    for text in (
+        "joakim@example.com",
+        "s.kim@example.com",
+        "kim@example.com.au",
+        "kim@example.company",
+        "kim@example,com",
+    ):
+        assert not writes("kim@example.com", text)
+    assert not writes("", "kim@example.com")

@@ -223,6 +223,50 @@ def test_a_requester_goes_with_all_ids_and_addresses_that_are_theirs(companies: 
         assert "park" not in entry.detail.lower()
 
 
+def test_a_requesters_votes_and_what_others_wrote_of_them_in_votes_go(companies: Companies) -> None:
+    fill(companies, 3)
+    with companies.store(ACME) as store, store.begin("run", NOW) as write:
+        write.vote(Vote("theirs", "thumbs_down", NOW, user_id="Park <PARK@Example.com>", feedback_text="call me"))
+        write.vote(Vote("by id", "thumbs_down", NOW, user_id="9"))
+        write.vote(Vote("quoted", "thumbs_down", NOW, user_id="lee", feedback_text="메일:\nPark@example.com으로"))
+        write.vote(
+            Vote("longer", "thumbs_down", NOW, user_id="s.park@example.com.kr", feedback_text="x-park@example.com")
+        )
+        write.vote(Vote("tomorrow", "thumbs_up", "2999-01-01T00:00:00Z", user_id="9"))
+    assert forget(companies, requester="park@example.com").is_clean
+    with companies.store(ACME) as store:
+        assert {vote.recommendation_id for vote in store.votes()} == {"r1", "r2", "longer", "tomorrow"}
+        with store.begin("run", NOW) as write:
+            write.save_state("somewhere else", {"of": ["x\nPark@Example.com"]})
+    erased = forget(companies, requester="park@example.com")
+    assert [(one.store, one.left) for one in erased.proof if one.left] == [("states", 1)]
+
+
+def test_a_forget_that_was_cut_off_looks_for_the_same_documents_again(
+    companies: Companies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(companies)
+
+    def cut_off(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patches:
+        patches.setattr(erase, "_erase_files", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            forget(companies, requester="park@example.com")
+        patches.setattr(erase, "_erase_files", lambda *_: None)
+        for again in ({"requester": "park@example.com"}, {"requester": "nobody@example.com"}):
+            erased = forget(companies, **again)
+            assert erased.documents == 10
+            assert {one.store for one in erased.proof if one.left} == {"index", "published files"}
+            assert any("by their ids only" in place for place in erased.out_of_reach)
+    erased = forget(companies, requester="park@example.com")
+    assert (erased.documents, erased.is_clean) == (10, True)
+    erased = forget(companies, requester="park@example.com")
+    assert (erased.documents, erased.is_clean) == (0, True)
+    assert not any("by their ids only" in place for place in erased.out_of_reach)
+
+
 def test_a_requester_of_whom_nothing_is_here_is_listed(companies: Companies) -> None:
     fill(companies, 3)
     erased = forget(companies, requester="nobody@example.com")
