@@ -11,7 +11,8 @@ registry comes last, so nothing there runs for a company that is not whole.
 
 Companies are locked one at a time, at both ends, so that the others' nightly syncs go on during a move of hours. What
 is written to a company after its turn is seen at the end, by its clock, its counts and its small tables, and carried
-over in another round. (That look does not see rows that were fetched again and found equal: they keep their seq.)
+over in another round, as is a company that was added meanwhile. (That look does not see rows that were fetched again
+and found equal: they keep their seq.)
 """
 
 import hashlib
@@ -99,6 +100,8 @@ def migrate(source: Storage, target: Storage, watch: Watch) -> Migration:
                 _move(source, target, company, result, watch)
             except CompanyBusy as error:
                 result.busy[company] = error.detail
+        if added := [company for company in _companies(source) if company not in companies]:
+            _refuse_foreign(source, target, companies := companies + added)
         left = [company for company in companies if not _is_current(source, target, company)]
         if not left:
             break

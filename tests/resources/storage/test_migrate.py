@@ -289,6 +289,19 @@ def test_a_write_during_the_move_is_carried_over_in_the_same_run(files: Settings
     assert everything(postgres) == everything(files)
 
 
+def test_a_company_that_is_added_during_the_move_is_moved_too(tmp_path: Path, postgres: Settings) -> None:
+    files = Settings(home=tmp_path / "files")
+    fill(files, ACME, 20)
+
+    def watch(company: str, what: str, *_: int) -> None:
+        if (company, what) == (ACME, "comparing votes"):
+            fill(files, OTHER, 30)
+
+    result = migrate(open_storage(files), open_storage(postgres), watch)
+    assert (result.ok, list(result.companies)) == (True, ["acme", "other"])
+    assert everything(postgres) == everything(files)
+
+
 def test_writes_that_never_end_and_a_busy_company_are_said(files: Settings, postgres: Settings) -> None:
     number = 0
 
