@@ -86,8 +86,8 @@ def mask(document: Json) -> Masked:
     """Each personal datum in a document's strings as ``[EMAIL_1]``, ``[PHONE_2]``, …
 
     A datum has one placeholder in the whole document, however it is spelled (the first spelling comes back). Equal
-    documents give equal results, whatever the order of their keys. Keys, and numbers that are not strings, stay:
-    they are ids and fields. A number that the document itself uses in text like a placeholder is never given out.
+    documents give equal results, whatever the order of their keys. Keys stay; a number that is masked comes back as
+    text. A number that the document itself uses in text like a placeholder is never given out.
     """
     placeholders: dict[tuple[Kind, str], str] = {}
     originals: dict[str, str] = {}
@@ -162,6 +162,10 @@ def _each(value: Json, change: Callable[[str, str], str], key: str = "") -> Json
         return change(value, key)
     if isinstance(value, list):
         return [_each(item, change, key) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        written = str(value)  # a custom field, or a typed column, may hold a telephone number as a number
+        changed_number = change(written, key)
+        return value if changed_number == written else changed_number
     if isinstance(value, dict):
         changed = {name: _each(value[name], change, name) for name in sorted(value)}
         return {name: changed[name] for name in value}

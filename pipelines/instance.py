@@ -50,15 +50,32 @@ def dagster_address(settings: Settings) -> str:
 
 @contextmanager
 def opened(settings: Settings) -> "Iterator[dg.DagsterInstance]":
-    """Dagster's history of this home. Raises ``StorageError`` when its files are damaged or cannot be written."""
+    """Dagster's history of this home. Raises ``StorageError`` when its files, or its database, cannot be used."""
     import dagster as dg
 
     from resources.storage.sqlite import explained
 
     with explained(settings.dagster_home):
         prepare(settings)
+        if settings.dagster_storage:
+            _ask_database(settings)
         with dg.DagsterInstance.get() as instance:
             yield instance
+
+
+def _ask_database(settings: Settings) -> None:
+    """Whether Dagster's own database answers: Dagster itself would try for long, and fail with a traceback."""
+    import psycopg
+
+    from resources.storage.postgres import database_url, shown, told
+
+    url = database_url(settings.dagster_storage, "CASEBOOK_DAGSTER_STORAGE")
+    try:
+        psycopg.connect(
+            url.set(drivername="postgresql").render_as_string(hide_password=False), connect_timeout=10
+        ).close()
+    except psycopg.Error as error:
+        raise told(error, f"Dagster's own, Postgres at {shown(url)}", "CASEBOOK_DAGSTER_STORAGE") from None
 
 
 def daemon_runs(settings: Settings) -> bool:

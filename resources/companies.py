@@ -149,8 +149,13 @@ class Companies:
 
     def stored_secret(self, company: Company) -> str:
         """The helpdesk's key as it is stored: sealed, or a reference; "" for none."""
+        return self.stored_secrets(company).get(_HELPDESK, "")
+
+    def stored_secrets(self, company: Company) -> dict[str, str]:
+        """All secrets of a company as they are stored, by what they open."""
         with self.storage.registry(company.id) as db:
-            return db.execute(sa.select(_secrets.c.sealed).where(_this_secret(company.id))).scalar_one_or_none() or ""
+            query = sa.select(_secrets.c.name, _secrets.c.sealed).where(_secrets.c.company_id == company.id)
+            return {row.name: row.sealed for row in db.execute(query)}
 
     def _opened(self, company: Company, stored: str, fresh: bool) -> str:
         return secrets.open_secret(self.settings, stored, company.id, fresh=fresh) if stored else ""
@@ -160,18 +165,19 @@ class Companies:
         self._change(company, lambda now: now, secret=secret)
 
     def reseal(self, company: Company) -> bool:
-        """Seal the company's key with the first master key; whether that changed what is stored. Under ``key_lock``.
-        Raises ``InputError`` when no master key opens it."""
-        stored = self.stored_secret(company)
-        sealed = secrets.reseal(self.settings, stored, company.id)
-        if sealed == stored:
-            return False
-        with self.storage.registry(company.id) as db:
-            # A key that was stored meanwhile, by another machine, stays.
-            this = _this_secret(company.id) & (_secrets.c.sealed == stored)
-            changed = db.execute(sa.update(_secrets).where(this).values(sealed=sealed)).rowcount > 0
-            if changed:
-                self._record(db, company.id, "master key rotated", "")
+        """Seal the company's secrets with the first master key; whether that changed what is stored. Under ``key_lock``.
+        Raises ``InputError`` when no master key opens one of them."""
+        changed = False
+        for name, stored in self.stored_secrets(company).items():
+            sealed = secrets.reseal(self.settings, stored, company.id)
+            if sealed == stored:
+                continue
+            with self.storage.registry(company.id) as db:
+                # A key that was stored meanwhile, by another machine, stays.
+                this = _this_secret(company.id, name) & (_secrets.c.sealed == stored)
+                if db.execute(sa.update(_secrets).where(this).values(sealed=sealed)).rowcount:
+                    self._record(db, company.id, "master key rotated", name)
+                    changed = True
         return changed
 
     def remove(self, company: Company) -> None:
@@ -237,8 +243,8 @@ def _unsealed(token: bytes, company: CompanyId, keys: MultiFernet) -> Company | 
     return _company(columns) if columns["company_id"] == company else None
 
 
-def _this_secret(company: CompanyId) -> sa.ColumnElement[bool]:
-    return (_secrets.c.company_id == company) & (_secrets.c.name == _HELPDESK)
+def _this_secret(company: CompanyId, name: str = _HELPDESK) -> sa.ColumnElement[bool]:
+    return (_secrets.c.company_id == company) & (_secrets.c.name == name)
 
 
 def _put_secret(db: sa.Connection, company: CompanyId, sealed: str) -> None:

@@ -385,7 +385,7 @@ def _files_left(settings: Settings, company: CompanyId) -> list[Left]:
     places = {
         "company's folder": [settings.company_folder(company)],
         "published files": _published(settings, company),
-        "lock": list((settings.root / "locks").glob(f"{company}.*")),
+        "lock": list((settings.root / "locks").glob(f"{company}.*")) if settings.storage == "file" else [],
     }
     return [
         _left(name, {str(path): 1 for path in paths if path.exists() or path.is_symlink()})

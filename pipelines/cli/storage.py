@@ -41,4 +41,6 @@ def check(json: bool = Json) -> None:
     if json:
         print_json({"storage": registry.storage.place, "ok": True, "companies": companies})
     else:
-        out.print(f"[green]OK[/] {escape(registry.storage.place)}: {companies} companies")
+        out.print(
+            f"[green]OK[/] {escape(registry.storage.place)}: {companies} {'company' if companies == 1 else 'companies'}"
+        )

@@ -60,10 +60,13 @@ def database_url(address: str, variable: str) -> URL:
     except (ArgumentError, ValueError):
         url = None
     if url is None or url.drivername not in ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"):
+        file = variable == "CASEBOOK_STORAGE"
         raise InputError(
             f"{variable} is no address of a storage.",
-            "It is neither 'file' nor the address of a Postgres database.",
-            "Say file, or postgresql://USER:PASSWORD@HOST/DATABASE.",
+            "It is neither 'file' nor the address of a Postgres database."
+            if file
+            else "It is not the address of a Postgres database.",
+            f"Say {'file, or ' if file else ''}postgresql://USER:PASSWORD@HOST/DATABASE.",
         )
     return url.set(drivername="postgresql+psycopg")
 
@@ -94,6 +97,11 @@ class PostgresStorage:
                 connection.rollback()
                 connection.execute("RESET ALL; DISCARD TEMP; SELECT pg_advisory_unlock_all()")
                 connection.commit()
+
+    def check(self) -> None:
+        """Ask the database whether it answers, has this version's tables, and keeps companies apart."""
+        with self._connected():
+            pass
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -320,6 +328,7 @@ def told(error: Exception, place: str, variable: str = "CASEBOOK_STORAGE") -> St
 
 
 _AGAIN = "When it is back, run the command again: it goes on where it stopped."
+_NEW = " On a new database, 'casebook storage upgrade' makes the role first."
 _UPGRADE = "Run 'casebook storage upgrade' with the owner's address in CASEBOOK_STORAGE_ADMIN."
 _TOLD: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     (
@@ -341,7 +350,9 @@ def _connection_told(said: str, place: str, variable: str) -> StorageError:
     lower = said.lower()
     if "password" in lower or "no pg_hba.conf entry" in lower or ("role" in lower and "does not exist" in lower):
         return StorageError(
-            "the database does not let us in.", f"{place}: {said}.", f"Check user and password in {variable}."
+            "the database does not let us in.",
+            f"{place}: {said}.",
+            f"Check user and password in {variable}.{_NEW if variable == 'CASEBOOK_STORAGE' else ''}",
         )
     if "database" in lower and "does not exist" in lower:
         return StorageError("there is no such database.", f"{place}: {said}.", f"Check its name in {variable}.")

@@ -21,7 +21,15 @@ from sqlalchemy.pool import NullPool
 from domain.errors import InputError, StorageError
 from resources.settings import Settings
 from resources.storage.migrations.blocks import ROLE
-from resources.storage.postgres import HEAD, VERSION_TABLE, database_url, engine_for, shown, told
+from resources.storage.postgres import (
+    HEAD,
+    VERSION_TABLE,
+    PostgresStorage,
+    database_url,
+    engine_for,
+    shown,
+    told,
+)
 from resources.storage.views import create_views
 
 _OLDEST = 150000
@@ -40,7 +48,8 @@ class Upgraded:
 def upgrade(settings: Settings) -> Upgraded:
     """Bring the database up to this version; safe to repeat, and all or nothing.
 
-    Raises ``InputError`` for missing or wrong addresses, ``StorageError`` when the server refuses.
+    Raises ``InputError`` for missing or wrong addresses, ``StorageError`` when the server refuses, also the application's
+    own address afterwards.
     """
     if settings.storage == "file":
         raise InputError(
@@ -67,9 +76,13 @@ def upgrade(settings: Settings) -> Upgraded:
         )
     try:
         with engine_for(admin, poolclass=NullPool).connect() as db, db.begin():
-            return _upgrade(db, app)
+            done = _upgrade(db, app)
     except (DBAPIError, psycopg.Error) as error:
         raise told(error, f"Postgres at {shown(admin)} as {admin.username!r}", "CASEBOOK_STORAGE_ADMIN") from None
+    application = PostgresStorage(app)
+    application.check()  # what is of no use to the application must not be called done
+    application.close()
+    return done
 
 
 def _upgrade(db: sa.Connection, app: URL) -> Upgraded:

@@ -360,3 +360,16 @@ def test_placeholders_read_as_their_kind() -> None:
     value = mask(text).value
     assert isinstance(value, str)
     assert re.findall(r"\[(\w+)_1\]", value) == ["EMAIL", "PHONE", "CARD", "RRN", "IBAN", "SECRET"]
+
+
+def test_numbers_that_are_not_strings_are_masked_by_the_same_rules() -> None:
+    document = {"phone": 1012345678, "card": 4111111111111111, "order_id": 20260115001234, "count": 7, "open": True}
+    masked = mask(document)
+    assert masked.value == {
+        "phone": "[PHONE_1]",
+        "card": "[CARD_1]",
+        "order_id": 20260115001234,
+        "count": 7,
+        "open": True,
+    }
+    assert masked.unmask(masked.value) == {**document, "phone": "1012345678", "card": "4111111111111111"}

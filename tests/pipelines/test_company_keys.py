@@ -12,6 +12,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from moto.server import ThreadedMotoServer
 
@@ -21,6 +22,7 @@ from resources import companies as registry
 from resources.companies import Companies
 from resources.key_rotation import rotate_master_key
 from resources.settings import Settings
+from resources.storage.schema import company_secrets
 from sandbox.serve import Sandbox
 from tests.homes import Home, Said, casebook, done
 from tests.processes import Child
@@ -206,6 +208,9 @@ def test_the_master_key_is_rotated(made: Companies) -> None:
     near = register(made, "near")[0]
     refers = Company(company_id("refers"), "freshdesk", "https://refers.example.com")
     made.add(refers, "env:REFERS")
+    other = {"company_id": near.id, "name": "llm", "sealed": secrets.seal(made.settings, "another key")}
+    with made.storage.registry(near.id) as db:
+        db.execute(sa.insert(company_secrets), other)
     key_file = made.settings.root / "master.key"
     old, before = key_file.read_text(), made.stored_secret(near)
     assert done("company", "rotate-key").out.splitlines() == ["Sealed with the new master key: made, near.", ""]
@@ -213,9 +218,10 @@ def test_the_master_key_is_rotated(made: Companies) -> None:
     assert key_file.read_text().count("\n") == 1
     assert made.stored_secret(near) != before
     assert made.secret(near) == "key of near"
+    assert secrets.open_secret(made.settings, made.stored_secrets(near)["llm"], near.id) == "another key"
     assert made.secret(made.get("made")) == KEY
     assert made.stored_secret(refers) == "env:REFERS"
-    assert [action for action, _ in actions(made)].count("master key rotated") == 2
+    assert [action for action, _ in actions(made)].count("master key rotated") == 3
     assert done("company", "check", "made").out.startswith("OK made")
 
 

@@ -8,12 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from domain.company import company_id
 from resources.storage.upgrade import upgrade
 from sandbox.serve import Sandbox
 from tests.conftest import TICKETS, add
-from tests.homes import Home, casebook, done, start
+from tests.homes import ROOT, Home, casebook, done, start
 from tests.postgres_server import PostgresServer
 
 MOMENTS = ("raw_tickets", "merged_tickets", "ticket_summaries", "ticket_embeddings", "ticket_collection")
@@ -119,3 +120,22 @@ def test_a_server_that_dies_in_mid_sync_stops_it_cleanly_and_the_next_sync_compl
         assert done("sync", "made", "--json").json["ok"]
         assert home.rows("made") == in_files(first_sync).rows("made")
         assert home.points("made") == in_files(first_sync).points("made")
+
+
+def test_dagsters_settings_on_postgres_are_the_usual_ones_and_its_storage() -> None:
+    usual, there = (
+        yaml.safe_load((ROOT / name).read_text()) for name in ("dagster.yaml", "deploy/postgres/dagster.yaml")
+    )
+    assert there.pop("storage") == {"postgres": {"postgres_url": {"env": "CASEBOOK_DAGSTER_STORAGE"}}}
+    assert there == usual
+
+
+def test_a_wrong_address_of_dagsters_database_is_told_in_one_line(
+    home: Home, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CASEBOOK_DAGSTER_STORAGE", postgres_server.address("postgres", "nobody", "wrong-secret"))
+    said = casebook("status")
+    assert (said.code, said.out) == (2, "")
+    assert "CASEBOOK_DAGSTER_STORAGE" in said.err
+    assert said.err.count("\n") <= 2
+    assert "wrong-secret" not in said.err

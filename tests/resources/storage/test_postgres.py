@@ -25,7 +25,7 @@ from resources.storage.postgres import HEAD
 from resources.storage.sql import SqlCompanyStore
 from resources.storage.upgrade import upgrade
 from tests.homes import casebook, done
-from tests.postgres_server import ADMIN, ADMIN_PASSWORD, APP_PASSWORD, PostgresServer
+from tests.postgres_server import ADMIN_PASSWORD, APP_PASSWORD, PostgresServer
 
 ACME, BETA = company_id("acme"), company_id("beta")
 NOW = "2026-01-01T00:00:00Z"
@@ -175,7 +175,6 @@ def test_without_the_right_to_temporary_tables_rows_go_in_one_by_one(
     database = make_url(postgres.storage).database or ""
     for role in ("PUBLIC", "app_user"):
         postgres_server.execute(f"REVOKE TEMPORARY ON DATABASE {database} FROM {role}")
-        postgres_server.execute(f"REVOKE TEMPORARY ON DATABASE {database} FROM {role} GRANTED BY {ADMIN}")
     with open_storage(postgres).store(ACME) as store, store.begin("run", NOW) as write:
         assert write.upsert("raw_tickets", rows(50)) == 50
     with open_storage(postgres).store(ACME) as store:
