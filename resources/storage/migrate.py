@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -71,12 +72,18 @@ class Migration:
 
 
 def storage_at(settings: Settings, address: str, option: str) -> Storage:
-    """The storage of an address given as ``option``. Raises ``InputError`` that names the option, not the password."""
-    if address != "file":
-        from resources.storage.postgres import database_url
+    """The storage of an address given as ``option``, which its errors name. Raises ``InputError`` for no address."""
+    if address in ("file", settings.storage):
+        return open_storage(settings.model_copy(update={"storage": address}))
+    return _postgres(address, option)
 
-        database_url(address, option)
-    return open_storage(settings.model_copy(update={"storage": address}))
+
+@lru_cache
+def _postgres(address: str, option: str) -> Storage:
+    """One pool of connections an address and process."""
+    from resources.storage.postgres import PostgresStorage, database_url
+
+    return PostgresStorage(database_url(address, option), option)
 
 
 def migrate(source: Storage, target: Storage, watch: Watch) -> Migration:

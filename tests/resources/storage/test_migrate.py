@@ -6,6 +6,7 @@ Belongs here: the move itself, both ways, on the real Postgres. Does not belong 
 
 import json
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +25,7 @@ from resources.companies import Companies
 from resources.settings import Settings
 from resources.storage import schema
 from resources.storage.base import Storage, open_storage
-from resources.storage.migrate import Migration, migrate
+from resources.storage.migrate import Migration, migrate, storage_at
 from resources.storage.postgres import PostgresStorage
 from tests.postgres_server import PostgresServer, upgraded
 from tests.processes import Child
@@ -34,8 +35,8 @@ TABLES = list(NAMES)
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 ODD = ["환불 처리 🙂", "\ufffd", "a\tb\nc\\d", "'; DROP TABLE clock; --", "Ω" * 900, "\x1b[0m\x7f", "", "\\N", "\u2028"]
 NUMBERS = [0, -1, 2**53, 2**63, 1e22, 1e23, 1e-7, 0.1, 1.0, -0.0, 1e16, 123456789.123456789]
-ROWS = 1100
-"""More than one portion of the largest table."""
+PORTION, ROWS = 100, 110
+"""More than one portion of the largest table; portions are smaller here than they are at work."""
 
 
 def quiet(*_: Any) -> None: ...
@@ -113,14 +114,25 @@ def exact(text: str) -> Any:
     return json.loads(text, parse_float=Decimal, parse_int=Decimal)
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> Settings:
+@pytest.fixture(autouse=True)
+def portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resources.storage.migrate._PORTION_ROWS", PORTION)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files with three companies, one of them never synced."""
-    settings = Settings(home=tmp_path / "files")
+    settings = Settings(home=tmp_path_factory.mktemp("filled") / "files")
     fill(settings, ACME, ROWS)
-    fill(settings, OTHER, 100, seed=2)
+    fill(settings, OTHER, 60, seed=2)
     Companies(settings).add(Company(EMPTY, "export", "/x.csv", {}, True, NOW), "")
-    return settings
+    return settings.root
+
+
+@pytest.fixture
+def files(filled: Path, tmp_path: Path) -> Settings:
+    """A copy of those files."""
+    return Settings(home=shutil.copytree(filled, tmp_path / "files"))
 
 
 @pytest.fixture
@@ -173,7 +185,7 @@ def test_done_twice_is_done_once(files: Settings, postgres: Settings) -> None:
     again = move(files, postgres)
     assert again.ok
     assert again.copied == {}
-    assert again.companies["other"]["raw_tickets"] == 100
+    assert again.companies["other"]["raw_tickets"] == 60
     assert everything(postgres) == everything(files)
 
 
@@ -217,8 +229,10 @@ def test_killed_anywhere_it_goes_on_and_copies_nothing_twice(
 
 
 def move_aloud(say: Callable[[Any], None], source: Settings, target: Settings) -> None:
-    migrate(open_storage(source), open_storage(target), lambda *said: say(said))
-    say(None)
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr("resources.storage.migrate._PORTION_ROWS", PORTION)
+        migrate(open_storage(source), open_storage(target), lambda *said: say(said))
+        say(None)
 
 
 def registered(settings: Settings) -> list[str]:
@@ -232,7 +246,7 @@ def only(found: dict[str, Any], company: str) -> dict[str, Any]:
 def test_a_portion_that_is_there_is_not_copied_again(files: Settings, postgres: Settings) -> None:
     stop_at(files, postgres, "copying raw_tickets")
     result = move(files, postgres)
-    assert 0 < result.copied["acme"] <= sum(result.companies["acme"].values()) - 1000
+    assert 0 < result.copied["acme"] <= sum(result.companies["acme"].values()) - PORTION
     assert everything(postgres) == everything(files)
 
 
@@ -265,7 +279,7 @@ def change(settings: Settings) -> None:
     """What a night brings: rows new, changed, gone; the queue settled; a paid result used up; a setting changed."""
     registry = Companies(settings)
     with registry.store(ACME) as store, store.begin("night", LATER) as write:
-        write.upsert("raw_tickets", [put(random.Random(9), f"{n}") for n in (2, 3, 700, 9000, 9001)])
+        write.upsert("raw_tickets", [put(random.Random(9), f"{n}") for n in (2, 3, 80, 9000, 9001)])
         write.delete("merged_tickets", ["5", "6"])
         write.settle("ticket_summaries", [f"{n}" for n in range(20)])
         write.forget_paid(["3"])
@@ -441,6 +455,14 @@ def test_a_storage_is_not_moved_onto_itself_by_whatever_name(
     assert isinstance(there, PostgresStorage)
     assert "same storage" in refusal(postgres, there)
     there.close()
+
+
+def test_errors_of_the_other_storage_name_its_option(files: Settings, postgres: Settings) -> None:
+    with pytest.raises(StorageError, match=r"password in --to\."):
+        target = storage_at(files, postgres.storage.replace("app_user", "nobody", 1), "--to")
+        migrate(open_storage(files), target, quiet)
+    with pytest.raises(InputError, match="--from is no address"):
+        storage_at(files, "mysql://x", "--from")
 
 
 def test_nothing_to_move_and_a_target_without_tables(
