@@ -316,6 +316,44 @@ def test_only_the_threads_of_resolved_tickets(company: Company) -> None:
         assert ticket.description and ticket.description.text
 
 
+def test_files_are_kept_without_their_addresses(company: Company) -> None:
+    desk = company.open("acme")
+    documents = [one for page in desk.pages(None, lambda _: {}) for one in page.documents]
+    comments = [comment for one in documents for comment in one.payload["conversations"]]
+    files = [file for comment in comments for file in comment["attachments"]]
+    assert len(files) > 5
+    assert all(file["file_name"] and not any("url" in name for name in file) for file in files)
+
+
+def test_who_wrote_a_comment(company: Company) -> None:
+    desk = company.open()
+
+    def author(role: str | None, number: int = 7, public: bool = True, channel: str = "web") -> str:
+        about = role and {"id": number, "role": role}
+        said = {"id": 1, "author_id": number, "author": about, "public": public, "via": {"channel": channel}}
+        first = {"id": 0, "author_id": 5, "public": True, "plain_body": "Help", "via": {"channel": "email"}}
+        ticket = desk.neutral({"id": 1, "status": "open", "requester_id": 5, "conversations": [first, said]})
+        assert ticket.description and ticket.description.author == "customer"
+        return ticket.messages[0].author
+
+    assert [author("end-user"), author("agent"), author("admin"), author(None)] == [
+        "customer",
+        "agent",
+        "agent",
+        "customer",
+    ]
+    assert author("agent", number=5) == "customer"
+    assert author("end-user", public=False) == "agent"
+    assert author(None, number=-1) == author("agent", channel="rule") == "system"
+
+
+def test_exports_keep_to_the_share_of_their_own_limit(company: Company) -> None:
+    sandbox = company.sandbox
+    for share, most in ((1.0, 10), (0.8, 8), (0.05, 1)):
+        desk = Zendesk(sandbox.url("made", "zendesk"), sandbox.user("made"), sandbox.key("made"), rate_share=share)
+        assert desk._pace.most == most
+
+
 # -- what an account is ------------------------------------------------------------------------------------------------
 
 
