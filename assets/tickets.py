@@ -12,6 +12,7 @@ from assets.partitions import companies
 from assets.report import result, table_metadata
 from domain import ticket_stages
 from domain.errors import InputError
+from resources import erase
 from resources.company_run import CompanyRun
 from resources.helpdesk.collect import Collection, Walk
 from resources.vector_index.edge import EdgeWriter
@@ -42,7 +43,7 @@ def _asset(*sources: str, kinds: set[str]) -> Any:
     )
 
 
-@_asset(kinds={"sqlite"})
+@_asset(kinds={"table"})
 def raw_tickets(config: SyncConfig, company_run: Run) -> Result:
     """Tickets with their threads, as the helpdesk gave them: new and changed ones, those that wait, and what is gone."""
     walk = Walk(config.full, config.doc, config.accept_deletions)
@@ -64,7 +65,7 @@ def raw_tickets(config: SyncConfig, company_run: Run) -> Result:
     return result(company_run, "raw_tickets", report)
 
 
-@_asset("raw_tickets", kinds={"sqlite"})
+@_asset("raw_tickets", kinds={"table"})
 def merged_tickets(company_run: Run) -> Result:
     """Ticket, ordered thread and attachments' metadata as one document, in plain text."""
     helpdesk = company_run.helpdesk
@@ -72,7 +73,7 @@ def merged_tickets(company_run: Run) -> Result:
     return result(company_run, "merged_tickets", company_run.derive(stage))
 
 
-@_asset("merged_tickets", kinds={"sqlite"})
+@_asset("merged_tickets", kinds={"table"})
 def ticket_summaries(company_run: Run) -> Result:
     """Problem, cause, solution, result and tags of each resolved ticket."""
     return result(
@@ -80,7 +81,7 @@ def ticket_summaries(company_run: Run) -> Result:
     )
 
 
-@_asset("ticket_summaries", "merged_tickets", kinds={"sqlite"})
+@_asset("ticket_summaries", "merged_tickets", kinds={"table"})
 def ticket_embeddings(company_run: Run) -> Result:
     """The summary of each resolved ticket as a vector."""
     model = company_run.embedder
@@ -89,7 +90,7 @@ def ticket_embeddings(company_run: Run) -> Result:
     return result(company_run, "ticket_embeddings", report, model=model.model_id)
 
 
-@_asset("merged_tickets", kinds={"sqlite"})
+@_asset("merged_tickets", kinds={"table"})
 def ticket_terms(company_run: Run) -> Result:
     """The words of each resolved ticket's whole thread, weighted for BM25."""
     return result(company_run, "ticket_terms", company_run.derive(ticket_stages.ticket_terms(company_run.company)))
@@ -103,7 +104,7 @@ def ticket_collection(company_run: Run) -> Result:
     report = company_run.derive(stage)
     folder = company_run.settings.index_folder(company_run.company.id)
     writer = EdgeWriter(folder, company_run.company.id, "ticket", stage.made_by, embedder.size)
-    published = writer.publish(company_run.store, "ticket_collection")
+    published = erase.publish(company_run.settings, company_run.store, writer)
     return result(
         company_run,
         "ticket_collection",

@@ -63,7 +63,9 @@ def upgrade(settings: Settings) -> Upgraded:
             "Set CASEBOOK_STORAGE_ADMIN to the same database's address as the role that owns it.",
         )
     admin = database_url(settings.storage_admin, "CASEBOOK_STORAGE_ADMIN")
-    if shown(admin) != shown(app):
+    if (
+        admin.database != app.database
+    ):  # a pooler, or another name of the host, may stand before the one and not the other
         raise InputError(
             "the two addresses lead to different databases.",
             f"CASEBOOK_STORAGE is {shown(app)}, CASEBOOK_STORAGE_ADMIN is {shown(admin)}.",
