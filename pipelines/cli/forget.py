@@ -47,15 +47,21 @@ def forget(
             out.print(f"A sync may take it in again: {again or f'casebook sync {company.id} --full'}")
         return
     if not yes:
-        count = len(erase.choose(registry, company, doc or (), requester).documents)
+        documents = erase.choose(registry, company, doc or (), requester).documents
+        more = f" and {len(documents) - _SHOWN} more" if len(documents) > _SHOWN else ""
         raise InputError(
-            f"this erases {count} {'document' if count == 1 else 'documents'} of {company.id!r} for good.",
-            remedy="Say --yes if you mean it.",
+            f"this erases {_counted(len(documents))} of {company.id!r} for good.",
+            f"{', '.join(documents[:_SHOWN])}{more}." if documents else "None of that requester is here.",
+            "Say --yes if you mean it.",
         )
     from assets.published_tables import PUBLISHED
 
     erased = erase.forget(settings, company, PUBLISHED, doc or (), requester)
-    report(erased, "forgotten", f"Forgotten: {erased.documents} documents of {company.id}.", json)
+    report(erased, "forgotten", f"Forgotten: {_counted(erased.documents)} of {company.id}.", json)
+
+
+def _counted(documents: int) -> str:
+    return f"{documents} {'document' if documents == 1 else 'documents'}"
 
 
 def report(erased: "Erased", done: str, title: str, as_json: bool) -> None:
