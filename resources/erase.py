@@ -10,6 +10,7 @@ rest (index, files, caches) is made anew from the rows, so that the same command
 
 import mmap
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,12 +37,14 @@ from resources.settings import Settings
 from resources.storage import schema
 from resources.storage.sql import SqlCompanyStore
 from resources.vector_index import edge
-from resources.vector_index.base import Filters
+from resources.vector_index.base import Filters, Published
 
 _RAW, _COLLECTION, _DATA_TYPE = "raw_tickets", "ticket_collection", "ticket"
 _PENDING = "forget is not finished"
 """A state: the documents that were erased from the tables, and that may still be in the index or in files; else False."""
 _POINT_FIELDS = ("ticket_id", "summary", "original_data", "title")
+_LAST = "last forget"
+"""A state: the run that last forgot anything. A file of the same name in a home's index says which one that index knows."""
 _TEXT = re.compile(r'[^\s"\\{}\[\]:,<>&\x00-\x1f][^"\\<>&\x00-\x1f]{23,39}')
 """A piece of text as JSON, HTML and Postgres's JSONB all write it."""
 _MOST_TEXTS, _TRIED_EACH = 12, 10
@@ -50,6 +53,10 @@ OUT_OF_REACH = (
     "files at a provider of models, where one was used (kept there for as long as its terms say)",
     "the helpdesk itself, or the export: there it is as it was",
     "copies that people made: exports, results of searches",
+)
+_OTHER_HOMES = (
+    "index and published files in the homes of other machines on the same database: after a forget until the next sync "
+    "of the company there, after a removal until somebody deletes its folders by hand"
 )
 _CUT_OFF = "texts of documents that an earlier, unfinished run erased: they were looked for by their ids only"
 _DAGSTER = "Dagster's history: ids and counts, no text"
@@ -139,7 +146,7 @@ def forget(
                 chosen.mentioned,
                 len(chosen.texts),
                 proof,
-                [*OUT_OF_REACH, *unreachable, _DAGSTER, *([_CUT_OFF] if begun else [])],
+                [*_beyond(settings), *unreachable, _DAGSTER, *([_CUT_OFF] if begun else [])],
             )
             if result.is_clean and store.state(_PENDING):
                 with store.begin(_run_id(), now) as write:
@@ -160,6 +167,24 @@ def allow_again(settings: Settings, company: Company, doc_ids: Sequence[str], re
             audit.record(db, settings, company.id, "allowed again", " ".join(one[:12] for one in wanted))
         with store.begin(_run_id(), utc_now()) as write:
             return write.allow(wanted)
+
+
+def publish(settings: Settings, store: SqlCompanyStore, writer: edge.EdgeWriter) -> Published:
+    """Bring this home's index up to date, as a sync does. Where something was forgotten since, by whichever home, the index
+    is filled anew and its older generations and other collections go: they would keep what was forgotten."""
+    last = store.state(_LAST)
+    known = settings.index_folder(store.company) / _LAST
+    behind = bool(last) and not (known.exists() and known.read_text() == last)
+    published = writer.publish(store, _COLLECTION, anew=behind)
+    if last and behind:
+        for left in edge.leftovers(settings.index_folder(store.company), store.company, _DATA_TYPE):
+            shutil.rmtree(left)
+        known.write_text(last)
+    return published
+
+
+def _beyond(settings: Settings) -> list[str]:
+    return [*OUT_OF_REACH, *([_OTHER_HOMES] if settings.storage != "file" else [])]
 
 
 def _run_id() -> str:
@@ -261,12 +286,15 @@ def _erase_rows(store: SqlCompanyStore, chosen: Chosen, written: str, now: str) 
                 write.forget(digests, kind)
             write.erase(doc_ids, is_theirs)
             write.save_state(_PENDING, {"documents": doc_ids})
+            write.save_state(_LAST, uuid4().hex)
     return doc_ids
 
 
 def _erase_files(settings: Settings, store: SqlCompanyStore, published: Sequence[PublishedTable]) -> None:
     index = settings.index_folder(store.company)
     edge.rewrite(index, store.company, _DATA_TYPE, store, _COLLECTION)
+    if index.exists() and (last := store.state(_LAST)):
+        (index / _LAST).write_text(last)
     for folder in _published(settings, store.company):
         for draft in (folder.resolve()).rglob(".*.new"):
             draft.unlink()
@@ -358,7 +386,8 @@ def remove(settings: Settings, company: Company) -> Erased:
     proof = [*_rows_left(companies, company.id), *_files_left(settings, company.id), Left("cache", 0)]
     beyond = [
         *(f"{target}: a link led there, and other things may lie in it" for target in links),
-        *OUT_OF_REACH, *unreachable, f"{_DAGSTER}; its sensor removes the partition", "the audit log: it outlives a company"
+        *_beyond(settings), *unreachable, f"{_DAGSTER}; its sensor removes the partition",
+        "the audit log: it outlives a company",
     ]  # fmt: skip
     return Erased(company.id, counts[_RAW], [], 0, proof, beyond, counts)
 

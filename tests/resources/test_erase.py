@@ -242,6 +242,39 @@ def test_a_requesters_votes_and_what_others_wrote_of_them_in_votes_go(companies:
     assert [(one.store, one.left) for one in erased.proof if one.left] == [("states", 1)]
 
 
+def test_the_homes_of_other_machines_follow_with_their_next_sync(postgres: Settings, tmp_path: Path) -> None:
+    here, there = Companies(postgres), Settings(home=tmp_path / "there", storage=postgres.storage)
+    fill(here)
+
+    def sync_there() -> int:
+        writer = EdgeWriter(there.index_folder(ACME), ACME, "ticket", "m", 4)
+        with here.store(ACME) as store:
+            for table in PUBLISHED:
+                Publisher(there.root, store).publish(table)
+            return erase.publish(there, store, writer).generation
+
+    def edit(number: int) -> None:
+        with here.store(ACME) as store, store.begin("run", NOW) as write:
+            write.upsert("ticket_collection", puts("ticket_collection", [number], 3))
+
+    sync_there()
+    edit(4)
+    assert sync_there() == 2
+    erased = forget(here, "3")
+    assert erased.is_clean
+    assert any("other machines" in place for place in erased.out_of_reach)
+    assert len(holding(Companies(there), says(3))) > 3
+    assert sync_there() == 3
+    assert holding(Companies(there), says(3)) == []
+    assert points(Companies(there)) == points(here)
+    edit(5)
+    sync_there()
+    assert len(list(there.index_folder(ACME).glob("*/gen-*"))) == 2  # an ordinary night again
+    with here.store(ACME) as store:  # nor is the home anew that has forgotten itself
+        erase.publish(postgres, store, EdgeWriter(postgres.index_folder(ACME), ACME, "ticket", "m", 4))
+    assert len(list(postgres.index_folder(ACME).glob("*/gen-*"))) == 2
+
+
 def test_a_forget_that_was_cut_off_looks_for_the_same_documents_again(
     companies: Companies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
