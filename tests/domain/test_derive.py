@@ -5,10 +5,11 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -47,36 +48,39 @@ def seqs(store: SqlCompanyStore) -> dict[str, int]:
     return {table: store.top(table) for table in TABLES}
 
 
+OpenStore = Callable[[], AbstractContextManager[SqlCompanyStore]]
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_random_nights_end_in_the_state_of_a_run_from_scratch(tmp_path: Path, seed: int) -> None:
-    random_nights(open_store(tmp_path / "nights", ACME), tmp_path, seed)
+    random_nights(partial(open_store, tmp_path / "nights", ACME), tmp_path, seed)
 
 
 @pytest.mark.parametrize("seed", range(100, 115))
 def test_random_nights_on_postgres_end_in_the_same_state(postgres: Settings, tmp_path: Path, seed: int) -> None:
-    random_nights(open_storage(postgres).store(ACME), tmp_path, seed)
+    random_nights(partial(open_storage(postgres).store, ACME), tmp_path, seed)
 
 
-def random_nights(opened: AbstractContextManager[SqlCompanyStore], tmp_path: Path, seed: int) -> None:
+def random_nights(opened: OpenStore, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     source: dict[str, dict[str, str]] = {}
-    rules, paid = Rules(), Paid()
+    rules, paid, bomb = Rules(), Paid(), Bomb()
     deletions: Counter[str] = Counter()
-    with opened as store:
-        bomb = Bomb(store)
-        for _ in range(rng.randrange(4, 13)):
-            for _ in range(rng.randrange(12)):
-                change(rng, source)
-            if rng.random() < 0.2:
-                rules.prompt = rng.randrange(1, 3)
-            if rng.random() < 0.2:
-                rules.resolved = rng.choice((("closed",), ("closed", "solved"), ("solved",)))
-            if rng.random() < 0.1:
-                rules.model = rng.randrange(1, 3)
-            paid.refused = {f"text {rng.randrange(40)}" for _ in range(rng.randrange(4))}
+    for _ in range(rng.randrange(4, 13)):
+        for _ in range(rng.randrange(12)):
+            change(rng, source)
+        if rng.random() < 0.2:
+            rules.prompt = rng.randrange(1, 3)
+        if rng.random() < 0.2:
+            rules.resolved = rng.choice((("closed",), ("closed", "solved"), ("solved",)))
+        if rng.random() < 0.1:
+            rules.model = rng.randrange(1, 3)
+        paid.refused = {f"text {rng.randrange(40)}" for _ in range(rng.randrange(4))}
+        with opened() as store:
             deletions.update(write_source(store, source))
-            night(store, rng, rules, paid, bomb)
-        paid.refused = set()
+        night(opened, rng, rules, paid, bomb)
+    paid.refused = set()
+    with opened() as store:
         sync(store, rules, paid, window=rng.randrange(1, 9), now=LATER)
         assert dump(store) == from_scratch(tmp_path, source, rules)
         assert store.queue() == []
@@ -86,19 +90,23 @@ def random_nights(opened: AbstractContextManager[SqlCompanyStore], tmp_path: Pat
         if not deletions and not bomb.deaths:
             assert repeated == 0
         calls, before = len(paid.calls), seqs(store)
+        bomb.watch(store)
         writes = bomb.count_writes(lambda: sync(store, rules, paid))
         assert (len(paid.calls), seqs(store), writes) == (calls, before, 0)
 
 
-def night(store: SqlCompanyStore, rng: random.Random, rules: Rules, paid: Paid, bomb: "Bomb") -> None:
-    """A sync that may be stopped early, or be killed at any statement, any number of times."""
+def night(opened: OpenStore, rng: random.Random, rules: Rules, paid: Paid, bomb: "Bomb") -> None:
+    """A sync that may be stopped early, or be killed at any statement, any number of times; a kill takes the connection
+    with it."""
     while True:
         stop_after = rng.choice((1, 2, 5, 1000))
         asked = iter(range(10_000))
-        if rng.random() < 0.5:
-            bomb.arm(rng.randrange(1, 120))
         try:
-            sync(store, rules, paid, rng.choice((1, 3, 8, 256)), stop=partial(_is_enough, asked, stop_after))
+            with opened() as store:
+                bomb.watch(store)
+                if rng.random() < 0.5:
+                    bomb.arm(rng.randrange(1, 120))
+                sync(store, rules, paid, rng.choice((1, 3, 8, 256)), stop=partial(_is_enough, asked, stop_after))
         except Killed:
             continue
         finally:
@@ -113,11 +121,20 @@ def _is_enough(asked: Iterator[int], stop_after: int) -> bool:
 class Bomb:
     """Kills at the n-th statement that is sent to the database from now on."""
 
-    def __init__(self, store: SqlCompanyStore) -> None:
+    def __init__(self) -> None:
         self.left = 0
         self.deaths = 0
         self.writes = 0
+
+    def watch(self, store: SqlCompanyStore) -> None:
         sa.event.listen(store.db, "before_cursor_execute", self._hit)
+        write_rows = store.write_rows
+
+        def watched(stage: sa.Table, rows: Sequence[dict[str, Any]]) -> None:  # it goes past SQLAlchemy
+            self._hit(None, None, "INSERT")
+            write_rows(stage, rows)
+
+        store.write_rows = watched
 
     def arm(self, statements: int) -> None:
         self.left = statements
