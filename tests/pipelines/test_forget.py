@@ -4,6 +4,7 @@ Belongs here: the command with syncs before and after. Does not belong here: eac
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,42 @@ import pyarrow.dataset as ds
 import pytest
 
 from domain.company import company_id
+from resources.storage.base import open_storage
+from resources.storage.migrate import migrate
+from resources.storage.sqlite import FileStorage
 from sandbox.serve import Sandbox
-from tests.conftest import add
+from tests.conftest import point_at
 from tests.homes import Home, casebook, done
 
 
-@pytest.fixture(params=["file", "postgres"])
-def used(request: pytest.FixtureRequest, helpdesk: Sandbox) -> Home:
+@pytest.fixture(scope="module")
+def used_once(first_sync: Path, helpdesk: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose company was synced, then again after a change of a third of all tickets: there is an older index."""
-    home: Home = request.getfixturevalue("synced" if request.param == "file" else "postgres_home")
-    if request.param == "postgres":
-        helpdesk.admin("made", "reset")
-        add(helpdesk, "made")
+    path = tmp_path_factory.mktemp("used") / "home"
+    shutil.copytree(first_sync, path, symlinks=True)
+    with pytest.MonkeyPatch.context() as patches:
+        point_at(path, patches)
+        change(helpdesk)
         done("sync", "made")
+    return path
+
+
+def change(helpdesk: Sandbox) -> None:
+    helpdesk.admin("made", "reset")
     helpdesk.admin("made", "edit", count=40, seed=7)
-    done("sync", "made")
-    return home
+
+
+@pytest.fixture(params=["file", "postgres"])
+def used(request: pytest.FixtureRequest, helpdesk: Sandbox, used_once: Path) -> Home:
+    """A copy of that home, its rows in files or moved to Postgres."""
+    empty: Home = request.getfixturevalue("home" if request.param == "file" else "postgres_home")
+    shutil.copytree(used_once, empty.path, symlinks=True, dirs_exist_ok=True)
+    if request.param == "postgres":
+        assert migrate(FileStorage(empty.path), open_storage(empty.settings), lambda *_: None).ok
+        for moved in (*empty.path.glob("registry.sqlite*"), *empty.path.glob("companies/*/casebook.sqlite*")):
+            moved.unlink()
+    change(helpdesk)
+    return Home(empty.path)
 
 
 def raw(home: Home) -> dict[str, Any]:
@@ -67,7 +88,9 @@ def question(text: str) -> set[str]:
     return {hit["doc_id"] for hit in done("search", "made", text, "-k", "200", "--json").json["hits"]}
 
 
-def test_nothing_of_a_forgotten_ticket_is_left_and_nothing_brings_it_back(used: Home, helpdesk: Sandbox) -> None:
+def test_nothing_of_a_forgotten_ticket_is_left_and_nothing_brings_it_back(
+    used: Home, helpdesk: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     doc_id = solved(used)
     tickets = raw(used)
     payload = tickets.pop(doc_id)
@@ -76,6 +99,7 @@ def test_nothing_of_a_forgotten_ticket_is_left_and_nothing_brings_it_back(used: 
     if used.settings.storage == "file":
         assert everywhere(used, lines)  # the search below can find something
     before = used.rows("made")
+    other = Home(shutil.copytree(used.path, tmp_path / "other", symlinks=True))
     assert doc_id in question(payload["subject"])
 
     said = done("forget", "made", "--doc", doc_id, "--yes", "--json").json
@@ -96,6 +120,17 @@ def test_nothing_of_a_forgotten_ticket_is_left_and_nothing_brings_it_back(used: 
     for table in before:
         before[table].pop(doc_id, None)
         assert after[table] == before[table]  # and nothing else was touched
+
+    if used.settings.storage != "file":  # another machine on the same database
+        assert doc_id in other.points("made")
+        assert doc_id in published(other)
+        with monkeypatch.context() as patches:
+            patches.setenv("CASEBOOK_HOME", str(other.path))
+            done("sync", "made")
+            assert doc_id not in question(payload["subject"])
+        assert doc_id not in other.points("made")
+        assert doc_id not in published(other)
+        assert len(list(other.path.glob("companies/made/index/*/gen-*"))) == 1  # no older one that keeps it
 
     helpdesk.admin("made", "edit", ids=[int(doc_id)], what="text")
     helpdesk.admin("made", "edit", ids=[int(doc_id)], what="status")
