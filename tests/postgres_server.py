@@ -6,6 +6,7 @@ Does not belong here: any test.
     python -m tests.postgres_server COMMAND…     runs a command with CASEBOOK_STORAGE, and Dagster's own, at fresh databases
 """
 
+import ctypes
 import importlib.util
 import os
 import resource
@@ -35,6 +36,7 @@ ADMIN, ADMIN_PASSWORD = "owner", "own/er:pass@1"
 APP_PASSWORD = "app:pass/word@2"
 _ROOT_PASSWORD = "superuser-of-tests"
 _NOBODY = 65534
+_PR_SET_PDEATHSIG = 1
 _PATIENCE = 30.0
 
 
@@ -94,7 +96,7 @@ class PostgresServer:
         log = (self.folder / "log").open("ab")
         self._process = subprocess.Popen(
             [self._bin / "postgres", "-D", self._data, *words],
-            user=self._user, stdout=log, stderr=log, cwd=self.folder, preexec_fn=self._limit,
+            user=self._user, stdout=log, stderr=log, cwd=self.folder, preexec_fn=self._child,
         )  # fmt: skip
         log.close()
         self._wait()
@@ -144,7 +146,10 @@ class PostgresServer:
             "CASEBOOK_STORAGE_ADMIN": self.address(database, ADMIN, ADMIN_PASSWORD),
         }
 
-    def _limit(self) -> None:
+    def _child(self) -> None:
+        """In the child: it ends with us, however we end, and meets a full disk where one is asked for."""
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
         if self.largest_file:
             resource.setrlimit(resource.RLIMIT_FSIZE, (self.largest_file, self.largest_file))
 
