@@ -31,6 +31,7 @@ from domain.errors import InputError, StorageError, StorageUnavailable
 from resources.storage import schema
 from resources.storage.base import OpenStore, busy
 from resources.storage.sql import SqlCompanyStore, Values
+from resources.storage.views import create_views
 
 _LOOK_SECONDS, _LOOK_STEP = 1.0, 0.05
 _CONNECT_SECONDS = 10
@@ -416,8 +417,17 @@ _ROLE = sa.text("""
 _OPEN_TABLES = sa.text("""
     SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'company_id'
     WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname NOT IN ('companies', 'audit')
-      AND (NOT c.relrowsecurity OR NOT c.relforcerowsecurity OR EXISTS (
-           SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname <> c.relname || '_company_isolation'))
+      AND (NOT c.relrowsecurity OR NOT c.relforcerowsecurity OR ARRAY(
+           SELECT (p.polname, pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid))::text
+           FROM pg_policy p WHERE p.polrelid = c.oid
+           ) <> ARRAY[(c.relname || '_company_isolation', :theirs, :theirs)::text])
+    UNION ALL
+    SELECT c.relname FROM pg_class c
+    WHERE c.relkind = 'v' AND c.relnamespace = 'public'::regnamespace AND c.relname = ANY(:views)
+      AND NOT coalesce(c.reloptions @> ARRAY['security_invoker=true'], false)
     ORDER BY 1
-""")
-"""Tables of companies (a column says whose a row is) that are not behind their wall."""
+""").bindparams(
+    sa.bindparam("theirs", "(company_id = current_setting('app.current_company_id'::text, true))", type_=sa.Text),
+    sa.bindparam("views", list(create_views("postgresql")), type_=ARRAY(sa.Text)),
+)
+"""Tables of companies (a column says whose a row is) and views that are not behind their wall."""

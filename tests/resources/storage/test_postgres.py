@@ -150,6 +150,9 @@ def test_a_role_that_the_wall_does_not_hold_is_refused(
         "ALTER TABLE raw_tickets DISABLE ROW LEVEL SECURITY",
         "ALTER TABLE paid NO FORCE ROW LEVEL SECURITY",
         "CREATE POLICY another ON clock USING (true)",
+        "ALTER POLICY raw_tickets_company_isolation ON raw_tickets USING (true)",
+        "ALTER POLICY paid_company_isolation ON paid WITH CHECK (true)",
+        "ALTER VIEW tickets RESET (security_invoker)",
         "CREATE TABLE cases (company_id text, said text)",
     ],
 )
