@@ -43,8 +43,9 @@ _BODY = rf"({_NAME})[ \\_-]{{0,3}}{_NUMBER}"
 #: A placeholder as services give it back. Only its own brackets are taken away with it, others are the sentence's.
 _PLACEHOLDER = re.compile(
     rf"\[ ?{_BODY} ?\]|\\\[ ?{_BODY} ?\\\]|【 ?{_BODY} ?】"
-    rf"|(?<=[({{<「]){_BODY}(?=[)}}>」])"
-    rf"|(?:\[ ?|(?<![A-Za-z0-9_]))({_NAME}) ?\\?_ ?{_NUMBER}(?![A-Za-z0-9_@])(?: ?\])?"
+    rf"|\[ ?({_NAME}) ?\\?_ ?{_NUMBER}(?![A-Za-z0-9_@])"
+    # Without its brackets only as it was given out: "card_1.png" and "(card 2)" are the text's own.
+    rf"|(?<![A-Za-z0-9_./=?&])(?-i:({'|'.join(KINDS)})\\?_{_NUMBER})(?![A-Za-z0-9_@])(?: ?\])?"
     r"|［[^［］\n]{1,20}］",
     re.ASCII | re.IGNORECASE,
 )
@@ -117,7 +118,8 @@ def unmask(answer: Json, originals: Mapping[str, str]) -> Json:
     """``answer`` with the data behind its placeholders, as far as ``originals`` knows them; all others stay as they are.
 
     Placeholders are known in the shapes that models give them: other case or brackets, a space for the underscore, a
-    backslash before it, a bracket lost, a particle glued on, the kind in Korean. Give the parsed answer, not its JSON
+    backslash before it, a bracket lost, a particle glued on, the kind in Korean; without any bracket only exactly as they were
+    given out. Give the parsed answer, not its JSON
     text: a datum may hold quotes and line breaks.
     """
 

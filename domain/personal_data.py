@@ -234,7 +234,7 @@ def _looks_secret(value: str) -> bool:
 
 _RUN = re.compile(r"[0-9]+")
 #: At least eight digits, with up to three separators between two of them.
-_NUMBER = re.compile(r"[0-9](?:[ ().\-/_*]{0,3}[0-9]){7}")
+_NUMBER = re.compile(r"[0-9](?:[ ().\-/_*·]{0,3}[0-9]){7}")
 
 
 def _numbers(text: str, taken: list[Found]) -> list[Found]:

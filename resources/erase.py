@@ -318,9 +318,17 @@ def _proof(
         *(_left(table, {"rows": rows}) for table, rows in traces.items()),
         _left("index", _in_index(index, store.company, set(doc_ids), texts)),
         _left("published files", {str(path): _in_parquet(path, set(doc_ids), texts) for path in parquet}),
+        _left("older copy", _older_copies(settings, store.company)),
         _left("bytes of files", {str(path): _in_bytes(path, texts) for path in _files(settings, store.company)}),
         Left("cache", 0),  # it has ended every reader's and writer's generation, or would have raised
     ]
+
+
+def _older_copies(settings: Settings, company: CompanyId) -> dict[str, int]:
+    """Rows in files, of the time before they moved to a database: nobody erases in them, so they must go."""
+    if settings.storage == "file":
+        return {}
+    return {str(path): 1 for path in settings.company_folder(company).glob("casebook.sqlite*")}
 
 
 def _left(store: str, found: dict[str, int]) -> Left:

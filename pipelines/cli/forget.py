@@ -72,7 +72,8 @@ def report(erased: "Erased", done: str, title: str, as_json: bool) -> None:
         raise CasebookError(
             "something is left.",
             f"{'; '.join(places)}.",
-            "Run the command again. What still stays there has to be removed by hand; please report it.",
+            "An older copy of the rows, left by 'casebook migrate', is yours to delete. Then run the command again; "
+            "anything else that still stays: please report it.",
         )
     if as_json:
         print_json({"company": erased.company, done: True, **_document(erased)})
