@@ -118,9 +118,8 @@ def unmask(answer: Json, originals: Mapping[str, str]) -> Json:
     """``answer`` with the data behind its placeholders, as far as ``originals`` knows them; all others stay as they are.
 
     Placeholders are known in the shapes that models give them: other case or brackets, a space for the underscore, a
-    backslash before it, a bracket lost, a particle glued on, the kind in Korean; without any bracket only exactly as they were
-    given out. Give the parsed answer, not its JSON
-    text: a datum may hold quotes and line breaks.
+    backslash before it, a bracket lost, a particle glued on, the kind in Korean; without any bracket only exactly as
+    they were given out. Give the parsed answer, not its JSON text: a datum may hold quotes and line breaks.
     """
 
     def back(match: re.Match[str]) -> str:
