@@ -88,8 +88,15 @@ def main() -> None:
 
 
 def _refuse_broken_text(arguments: list[str]) -> None:
-    if any("\udc80" <= char <= "\udcff" for argument in arguments for char in argument):
+    if any(map(_is_broken, arguments)):
         raise InputError("an argument is not UTF-8 text.", remedy="Check the terminal's encoding.")
+    for name, value in os.environ.items():
+        if name.startswith("CASEBOOK_") and _is_broken(value):
+            raise InputError(f"the environment variable {name} is not UTF-8 text.", remedy="Set it anew.")
+
+
+def _is_broken(text: str) -> bool:
+    return any("\udc80" <= char <= "\udcff" for char in text)
 
 
 def _usage(error: typer.TyperException) -> InputError | None:

@@ -9,7 +9,7 @@ from domain.errors import InputError
 from pipelines.cli.output import Json, err, out, print_json, table
 
 STATUSES = ("pending", "processed", "failed", "skipped")
-_SHOWN = 100
+_SHOWN, _MOST = 100, 1_000_000
 
 
 def tickets(
@@ -17,7 +17,7 @@ def tickets(
     status: Annotated[str, typer.Option(help=f"Only those whose processing is: {', '.join(STATUSES)}.")] = "",
     since: Annotated[str, typer.Option(help="Only those changed here since this day (2026-01-31).")] = "",
     until: Annotated[str, typer.Option(help="Only those changed here until this day, included.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="How many, the newest change first.")] = _SHOWN,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST, help="How many, the newest change first.")] = _SHOWN,
     json: bool = Json,
 ) -> None:
     """What became of each ticket: pending (not looked at yet), processed (can be searched), failed (waits in the queue),
@@ -30,6 +30,8 @@ def tickets(
         raise InputError(f"unknown status {status!r}.", f"Known: {', '.join(STATUSES)}.")
     for day in (since, until):
         read_setting("since", day)  # refuses what is no day
+    if since and until and until < since:
+        raise InputError("that time ends before it begins.", f"--since {since}, --until {until}.", "Swap them.")
     registry = Companies(Settings())
     company = registry.get(id)
     with registry.store(company.id) as store:
@@ -48,7 +50,7 @@ def tickets(
 
 def audit(
     id: Annotated[str, typer.Argument(help="A company, also a removed one; none: all.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="How many lines, the newest first.")] = _SHOWN,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST, help="How many lines, the newest first.")] = _SHOWN,
     json: bool = Json,
 ) -> None:
     """Who added, changed, erased a company, its key or a setting, and when."""

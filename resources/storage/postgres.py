@@ -321,6 +321,8 @@ def told(error: Exception, place: str, variable: str = "CASEBOOK_STORAGE") -> St
     for kinds, title, remedy in _TOLD:
         if isinstance(cause, kinds):
             return StorageError(title, f"{place}: {said}.", remedy.format(variable=variable))
+    if primary is None and isinstance(cause, psycopg.ProgrammingError):  # the client library cannot read it
+        return StorageError("the database's address is not understood.", f"{place}: {said}.", f"Check {variable}.")
     if primary is None and isinstance(cause, psycopg.OperationalError):
         return _connection_told(said, place, variable)
     if isinstance(cause, psycopg.OperationalError):

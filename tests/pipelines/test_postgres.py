@@ -86,6 +86,8 @@ def looks(home: Home) -> None:
         (("--status", "done"), "unknown status 'done'"),
         (("--since", "yesterday"), "yesterday"),
         (("--limit", "0"), "--limit"),
+        (("--limit", "99999999999999999999"), "--limit"),
+        (("--since", "2026-03-01", "--until", "2026-02-01"), "ends before it begins"),
     ],
 )
 def test_tickets_refuses_what_is_no_filter(read_only: Home, words: tuple[str, ...], why: str) -> None:

@@ -65,6 +65,7 @@ def told(settings: Settings) -> StorageError:
         ({"port": 1}, "cannot be reached"),
         ({"host": "no-such-host.invalid"}, "cannot be reached"),
         ({"query": {"sslmode": "verify-full"}}, "encryption"),
+        ({"query": {"nonsense": "1"}}, "not understood"),
     ],
 )
 def test_an_address_that_is_wrong(postgres: Settings, change: dict[str, object], said: str) -> None:
