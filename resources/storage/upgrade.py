@@ -63,9 +63,8 @@ def upgrade(settings: Settings) -> Upgraded:
             "Set CASEBOOK_STORAGE_ADMIN to the same database's address as the role that owns it.",
         )
     admin = database_url(settings.storage_admin, "CASEBOOK_STORAGE_ADMIN")
-    if (
-        admin.database != app.database
-    ):  # a pooler, or another name of the host, may stand before the one and not the other
+    # Their hosts may be written differently, and a pooler may stand before one of them.
+    if admin.database != app.database:
         raise InputError(
             "the two addresses lead to different databases.",
             f"CASEBOOK_STORAGE is {shown(app)}, CASEBOOK_STORAGE_ADMIN is {shown(admin)}.",
@@ -97,12 +96,10 @@ def _upgrade(db: sa.Connection, app: URL) -> Upgraded:
         raise StorageError("the database is newer than this Casebook.", f"It is at {before!r}.", "Update Casebook.")
     made = _roles(db, app)
     db.execute(sa.text(f"GRANT USAGE ON SCHEMA public TO {ROLE}"))
-    with (
-        suppress(DBAPIError, psycopg.Error),
-        db.begin_nested(),
-    ):  # only the database's owner may; without it, rows go in one by one
-        _run(db, sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(
-            sql.Identifier(app.database or ""), sql.Identifier(ROLE)))  # fmt: skip
+    temporary = sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}")
+    # Only the database's owner may; without it, rows go in one by one.
+    with suppress(DBAPIError, psycopg.Error), db.begin_nested():
+        _run(db, temporary.format(sql.Identifier(app.database or ""), sql.Identifier(ROLE)))
     if before != HEAD:
         _migrate(db)
     return Upgraded(shown(app), before, _version(db), made)
