@@ -56,9 +56,11 @@ def _binaries(into: Path) -> Path:
 class PostgresServer:
     """One server with one superuser, whom nobody but this class uses. ``with`` starts and stops it."""
 
-    def __init__(self, largest_file: int = 0, **settings: str) -> None:
+    def __init__(self, largest_file: int = 0, programs: Path | None = None, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="casebook-postgres-"))
         self.options = settings
+        self.programs = programs
+        """Of another version than the packaged one."""
         self.largest_file = largest_file
         """In bytes: stands for a disk that fills up; 0 for none."""
         self.port = 0
@@ -66,7 +68,7 @@ class PostgresServer:
 
     def __enter__(self) -> Self:
         self.folder.chmod(0o755)
-        self._bin = _binaries(self.folder)
+        self._bin = self.programs or _binaries(self.folder)
         self._data = self.folder / "data"
         self._data.mkdir(mode=0o700)
         password = self.folder / "password"

@@ -19,13 +19,13 @@ from resources.cache.base import KINDS, Cache, Kind, open_cache
 from resources.cache.memory import MemoryCache
 from resources.cache.redis import SLOTS, RedisCache, _Names
 from resources.settings import Settings
+from tests.authority import make_authority
 from tests.processes import Child, ask
 from tests.redis_server import (
     PASSWORD,
     PASSWORD_IN_URL,
     RedisServer,
     free_port,
-    make_authority,
     needs_redis,
     redis_cluster,
 )

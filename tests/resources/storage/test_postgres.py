@@ -4,6 +4,7 @@ Belongs here: what a person is told, and that nothing is half done. Does not bel
 (``test_contract``), the wall (``test_wall``).
 """
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from resources.storage.base import open_storage
 from resources.storage.postgres import HEAD
 from resources.storage.sql import SqlCompanyStore
 from resources.storage.upgrade import upgrade
+from tests.authority import make_authority
 from tests.homes import casebook, done
 from tests.postgres_server import ADMIN_PASSWORD, APP_PASSWORD, PostgresServer
 
@@ -411,3 +413,40 @@ def test_every_companys_lock_is_its_own_and_free_as_soon_as_it_is_given_back(pos
             assert not storage.is_free(company)
             assert storage.is_free(company_id(f"other-{number}"))
         assert storage.is_free(company)
+
+
+# --- another version, and TLS -----------------------------------------------------------------------------------------
+
+INSTALLED = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+"""The system's own, where there is one: the packaged server was built without TLS."""
+
+
+@pytest.mark.skipif(not INSTALLED, reason="needs a system's Postgres (Debian: postgresql), built with TLS")
+@pytest.mark.parametrize("program", INSTALLED, ids=lambda program: program.parts[-3])
+def test_a_connection_that_is_encrypted_and_verified(tmp_path: Path, program: Path) -> None:
+    server = PostgresServer(programs=program.parent, ssl="on")
+    make_authority(server.folder)
+    make_authority(tmp_path)  # somebody else's
+    key = server.folder / "server.key"
+    key.chmod(0o600)
+    if os.getuid() == 0:
+        os.chown(key, 65534, -1)
+    server.options |= {"ssl_cert_file": f"{server.folder}/server.pem", "ssl_key_file": f"{key}"}
+    with server:
+        database = server.database()
+        trusted = {"sslmode": "verify-full", "sslrootcert": f"{server.folder}/ca.pem"}
+        addresses = {name: moved(address, query=trusted) for name, address in server.environment(database).items()}
+        settings = Settings(
+            home=tmp_path / "home",
+            storage=addresses["CASEBOOK_STORAGE"],
+            storage_admin=addresses["CASEBOOK_STORAGE_ADMIN"],
+        )
+        assert upgrade(settings).now == HEAD
+        with open_storage(settings).store(ACME) as store, store.begin("run", NOW) as write:
+            write.upsert("raw_tickets", rows(50))
+        with open_storage(settings).registry() as db:
+            assert db.exec_driver_sql("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").scalar_one() is True
+        foreign = {"sslmode": "verify-full", "sslrootcert": f"{tmp_path}/ca.pem"}
+        assert "encryption" in told(Settings(home=settings.home, storage=moved(settings.storage, query=foreign))).title
+        elsewhere = moved(settings.storage, host="localhost")  # its certificate is of 127.0.0.1
+        assert "encryption" in told(Settings(home=settings.home, storage=elsewhere)).title
