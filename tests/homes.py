@@ -133,13 +133,16 @@ def start(home: Path, *words: str, output: Path) -> ForkServerProcess:
 
     Forked from a server that has imported everything, so that a kill hits the work and not the imports.
     """
-    process = _forks.Process(target=_console, args=(str(home), list(words), str(output)))
+    ours = {name: value for name, value in os.environ.items() if name.startswith("CASEBOOK_")}
+    process = _forks.Process(target=_console, args=(ours | {"CASEBOOK_HOME": str(home)}, list(words), str(output)))
     process.start()
     return process
 
 
-def _console(home: str, words: Sequence[str], output: str) -> None:
-    os.environ["CASEBOOK_HOME"] = home
+def _console(ours: dict[str, str], words: Sequence[str], output: str) -> None:
+    for name in [name for name in os.environ if name.startswith("CASEBOOK_")]:
+        del os.environ[name]  # the fork server's, of the test that needed it first
+    os.environ.update(ours)
     file = Path(output).open("w")  # noqa: SIM115 -- lives as long as the process
     os.dup2(file.fileno(), 1)
     os.dup2(file.fileno(), 2)
