@@ -9,8 +9,10 @@ import io
 import json
 import multiprocessing
 import os
+import random
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -137,6 +139,21 @@ def start(home: Path, *words: str, output: Path) -> ForkServerProcess:
     process = _forks.Process(target=_console, args=(ours | {"CASEBOOK_HOME": str(home)}, list(words), str(output)))
     process.start()
     return process
+
+
+def kill_syncs(home: Path, moments: Sequence[str], has_rows: Callable[[str], bool], folder: Path, seed: int) -> None:
+    """Start a sync of ``made`` for each moment, and kill -9 it a little after the first row came into that table."""
+    chance, kills = random.Random(seed), 0
+    for moment in moments:
+        running = start(home, "sync", "made", output=folder / moment)
+        while running.is_alive() and not has_rows(moment):
+            time.sleep(0.005)
+        running.join(chance.random() * 0.2)
+        kills += running.is_alive()
+        running.kill()
+        running.join()
+        assert "Traceback" not in (folder / moment).read_text()
+    assert kills >= len(moments) - 1, "the syncs ended before they could be killed"
 
 
 def _console(ours: dict[str, str], words: Sequence[str], output: str) -> None:

@@ -11,7 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.errors import DocumentError
 from resources.helpdesk.base import Document, Json, Page, Unreadable
+from resources.http import BadAnswer, HttpRefused
 
 #: Documents in one page of ours. Small, so that a kill wastes little: what was fetched and not yet committed.
 CHUNK = 20
@@ -27,6 +29,27 @@ class Gone:
 #: A document of a walk: its row where it must be fetched, None where it is stored just as it was listed.
 Step = tuple[str, "Json | Gone | None"]
 Outcome = Document | Unreadable | Gone | None
+
+
+def settled(doc_id: str, fetch: Callable[[], Outcome], view: Callable[[str], Document | None]) -> Outcome:
+    """What ``fetch`` gives of a listed document; what is wrong with this document alone becomes ``Unreadable``.
+
+    A refusal for one document is a deletion only when ``view``, which looks everywhere, has it nowhere. Raises
+    ``HttpRefused`` when the key itself is refused.
+    """
+    try:
+        return fetch()
+    except HttpRefused as refused:
+        if refused.status == 401:
+            raise
+        try:
+            return view(doc_id) or Gone()
+        except DocumentError:
+            return Unreadable(doc_id, refused.detail)
+    except BadAnswer as bad:
+        return Unreadable(doc_id, bad.detail)
+    except DocumentError as odd:
+        return Unreadable(doc_id, str(odd))
 
 
 @dataclass(frozen=True, slots=True)

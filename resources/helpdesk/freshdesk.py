@@ -25,8 +25,8 @@ from urllib.parse import urlsplit
 from domain.errors import DocumentError, SourceUnavailable
 from domain.fingerprint import clean
 from domain.ticket import Ticket
-from resources.helpdesk.base import Account, Document, Estimate, Json, Known, Page, Unreadable
-from resources.helpdesk.fetching import Gone, Listed, Outcome, Step, fetched
+from resources.helpdesk.base import Account, Document, Estimate, Json, Known, Page
+from resources.helpdesk.fetching import Gone, Listed, Outcome, Step, fetched, settled
 from resources.helpdesk.freshdesk_ticket import STATUSES, Reader, known_shape
 from resources.http import Answer, BadAnswer, Http, HttpRefused, basic
 from resources.rate_budget import RateBudget
@@ -306,31 +306,17 @@ class Freshdesk:
         return self._reader.ticket(payload)
 
     def _fetch(self, row: Row) -> Outcome:
-        """The document of a listed ticket. What is wrong with this ticket alone becomes ``Unreadable``."""
-        doc_id = str(row["id"])
-        try:
-            ticket = row
-            if self.attachments == "full" and self._wants_thread(row):
-                ticket = row | self._http.get(f"/tickets/{doc_id}", {"include": "conversations"}, cost=VIEW_COST).value
-            if _is_removed(ticket):
-                return Gone()
-            # The version is the list's, even where the view was newer: the walk then comes by once more.
-            return self._document(ticket, row["updated_at"], self._thread(ticket))
-        except HttpRefused as refused:
-            if refused.status == 401:
-                raise
-            return self._vanished(doc_id, refused)
-        except BadAnswer as bad:
-            return Unreadable(doc_id, bad.detail)
-        except DocumentError as odd:
-            return Unreadable(doc_id, str(odd))
+        """The document of a listed ticket. A refusal is a deletion only when Freshdesk knows it neither here nor archived."""
+        return settled(str(row["id"]), lambda: self._fetched(row), self.one)
 
-    def _vanished(self, doc_id: str, refused: HttpRefused) -> Outcome:
-        """A refusal for one ticket is a deletion only when Freshdesk says so, or knows it neither here nor archived."""
-        try:
-            return self.one(doc_id) or Gone()
-        except DocumentError:
-            return Unreadable(doc_id, refused.detail)
+    def _fetched(self, row: Row) -> Document | Gone:
+        ticket = row
+        if self.attachments == "full" and self._wants_thread(row):
+            ticket = row | self._http.get(f"/tickets/{row['id']}", {"include": "conversations"}, cost=VIEW_COST).value
+        if _is_removed(ticket):
+            return Gone()
+        # The version is the list's, even where the view was newer: the walk then comes by once more.
+        return self._document(ticket, row["updated_at"], self._thread(ticket))
 
     def _view(self, doc_id: str) -> Json | None:
         """A ticket, live or archived, with what a list has of it; None when Freshdesk knows it in neither place."""

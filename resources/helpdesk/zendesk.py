@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from domain.errors import DocumentError, SourceUnavailable
 from domain.fingerprint import clean
 from domain.ticket import Ticket
-from resources.helpdesk.base import Account, Document, Estimate, Json, Known, Page, Unreadable
-from resources.helpdesk.fetching import Gone, Listed, Outcome, Step, fetched
+from resources.helpdesk.base import Account, Document, Estimate, Json, Known, Page
+from resources.helpdesk.fetching import Gone, Listed, Outcome, Step, fetched, settled
 from resources.helpdesk.freshdesk_ticket import known_shape
 from resources.helpdesk.zendesk_ticket import Reader
 from resources.http import BadAnswer, Http, HttpRefused, basic
@@ -227,25 +227,8 @@ class Zendesk:
         return self._reader.ticket(payload)
 
     def _fetch(self, row: Json) -> Outcome:
-        """The document of an exported ticket. What is wrong with this ticket alone becomes ``Unreadable``."""
-        doc_id = str(row["id"])
-        try:
-            return self._document(row)
-        except HttpRefused as refused:
-            if refused.status == 401:
-                raise
-            return self._vanished(doc_id, refused)
-        except BadAnswer as bad:
-            return Unreadable(doc_id, bad.detail)
-        except DocumentError as odd:
-            return Unreadable(doc_id, str(odd))
-
-    def _vanished(self, doc_id: str, refused: HttpRefused) -> Outcome:
-        """Comments that are refused mean a deletion only when the ticket itself is gone, too."""
-        try:
-            return self.one(doc_id) or Gone()
-        except DocumentError:
-            return Unreadable(doc_id, refused.detail)
+        """The document of an exported ticket. Refused comments mean a deletion only when the ticket itself is gone, too."""
+        return settled(str(row["id"]), lambda: self._document(row), self.one)
 
     def _document(self, row: Json) -> Document:
         names = self._names()

@@ -286,7 +286,8 @@ def _carry_over(there: _Side, db: sa.Connection, table: sa.Table, rows: list[Val
     if fresh and "seq" in table.c:  # a number may have gone to another row, which comes later
         numbers = [row[table.c.keys().index("seq")] for row in fresh]
         db.execute(sa.delete(table).where(there.mine(table), table.c.seq.in_(numbers)))
-    _insert(db, table, fresh)
+    if fresh:
+        there.store.insert_rows(table, fresh)
     return len(fresh)
 
 
@@ -302,23 +303,6 @@ def _delete(there: _Side, db: sa.Connection, table: sa.Table, keys: list[Key]) -
             sa.delete(table).where(there.mine(table), *match),
             [{f"key_{at}": value for at, value in enumerate(key)} for key in keys],
         )
-
-
-def _insert(db: sa.Connection, table: sa.Table, rows: list[Values]) -> None:
-    if not rows:
-        return
-    columns = table.c.keys()
-    if db.dialect.name != "postgresql":
-        db.execute(sa.insert(table), [dict(zip(columns, row, strict=True)) for row in rows])
-        return
-    # COPY knows no policies, so it fills a table of this session's own, which an INSERT takes through the wall.
-    names, moving = ", ".join(columns), f"pg_temp.moving_{table.name}"
-    db.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS moving_{table.name} (LIKE {table.name}) ON COMMIT DELETE ROWS")
-    connection: Any = db.connection.dbapi_connection  # also of a detached one, which has no driver_connection
-    with connection.cursor() as cursor, cursor.copy(f"COPY {moving} ({names}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
-    db.exec_driver_sql(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {moving}")  # noqa: S608 -- our names
 
 
 def _set_marker(there: _Side, db: sa.Connection, marker: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ a table nor may bypass them.
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
@@ -248,17 +248,28 @@ class PostgresCompanyStore(SqlCompanyStore):
         if len(rows) < _COPY_FROM or not self._copies:
             super().write_rows(stage, rows)
             return
-        # COPY knows no policies, so it fills a table of this session's own, which an INSERT takes through the wall.
         columns = [column.name for column in stage.c]
-        self.db.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE {stage.name}) ON COMMIT DELETE ROWS")
-        with (
-            self.driver.cursor() as cursor,
-            cursor.copy(f"COPY pg_temp.incoming ({', '.join(columns)}) FROM STDIN".encode()) as copy,
-        ):
+        with self._copied(stage, ([row[name] for name in columns] for row in rows)) as incoming:
+            self.db.execute(self.upsert_from(stage, insert(stage).from_select(columns, sa.select(*incoming.c))))
+
+    def insert_rows(self, table: sa.Table, rows: Sequence[Sequence[Any]]) -> None:
+        if not self._copies:
+            super().insert_rows(table, rows)
+            return
+        with self._copied(table, rows) as incoming:
+            self.db.execute(sa.insert(table).from_select(list(table.c.keys()), sa.select(*incoming.c)))
+
+    @contextmanager
+    def _copied(self, table: sa.Table, rows: Iterable[Sequence[Any]]) -> Iterator[sa.TableClause]:
+        """Rows in a table of this session's own, which an INSERT then takes through the wall: COPY knows no policies."""
+        name, columns = f"incoming_{table.name}", table.c.keys()
+        self.db.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS {name} (LIKE {table.name}) ON COMMIT DELETE ROWS")
+        statement = f"COPY pg_temp.{name} ({', '.join(columns)}) FROM STDIN"
+        with self.driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             for row in rows:
-                copy.write_row([row[name] for name in columns])
-        incoming = sa.table("incoming", *(sa.column(name) for name in columns), schema="pg_temp")
-        self.db.execute(self.upsert_from(stage, insert(stage).from_select(columns, sa.select(*incoming.c))))
+                copy.write_row(row)
+        incoming = sa.table(name, *(sa.column(column) for column in columns), schema="pg_temp")
+        yield incoming
         self.db.execute(sa.delete(incoming))
 
 

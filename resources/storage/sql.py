@@ -157,6 +157,10 @@ class SqlCompanyStore:
         with closing(self.driver.cursor()) as cursor:
             cursor.executemany(_upsert(type(self), stage.name), rows)
 
+    def insert_rows(self, table: sa.Table, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows that are not there, in the order of the table's columns; in a transaction."""
+        self.db.execute(sa.insert(table), [dict(zip(table.c.keys(), row, strict=True)) for row in rows])
+
     @property
     def driver(self) -> Any:
         """The driver's own connection, in whatever transaction ``db`` is in."""

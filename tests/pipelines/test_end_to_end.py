@@ -5,13 +5,12 @@ Belongs here: syncs of a sandbox's account through the console command. Does not
 """
 
 import json
-import random
 import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import pytest
 
 from sandbox.serve import Sandbox
 from tests.conftest import TICKETS, add
-from tests.homes import ROOT, Home, casebook, done, start
+from tests.homes import ROOT, Home, casebook, done, kill_syncs
 
 RESOLVED = (4, 5)
 DERIVED = ("merged_tickets", "ticket_summaries", "ticket_terms", "ticket_embeddings", "ticket_collection")
@@ -224,19 +223,9 @@ def test_after_kills_one_sync_gives_what_an_undisturbed_run_gives(
 ) -> None:
     helpdesk.admin("made", "reset")
     add(helpdesk, "made")
-    chance, kills = random.Random(11), 0
     helpdesk.admin("made", "slow", ms=10)
-    for moment in MOMENTS:
-        running = start(home.path, "sync", "made", output=tmp_path / moment)
-        while running.is_alive() and not has_rows(home, moment):
-            time.sleep(0.005)
-        running.join(chance.random() * 0.2)
-        kills += running.is_alive()
-        running.kill()
-        running.join()
-        assert "Traceback" not in (tmp_path / moment).read_text()
+    kill_syncs(home.path, MOMENTS, partial(has_rows, home), tmp_path, 11)
     helpdesk.admin("made", "slow", ms=0)
-    assert kills >= len(MOMENTS) - 1, "the syncs ended before they could be killed"
     sync()
     undisturbed = Home(first_sync)
     assert home.rows("made") == undisturbed.rows("made")

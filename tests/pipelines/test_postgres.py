@@ -3,8 +3,8 @@
 Belongs here: what a change of storage must not change. Does not belong here: the storage itself (``tests/resources``).
 """
 
-import random
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from domain.company import company_id
 from resources.storage.upgrade import upgrade
 from sandbox.serve import Sandbox
 from tests.conftest import TICKETS, add
-from tests.homes import ROOT, Home, casebook, done, start
+from tests.homes import ROOT, Home, casebook, done, kill_syncs, start
 from tests.postgres_server import PostgresServer
 
 MOMENTS = ("raw_tickets", "merged_tickets", "ticket_summaries", "ticket_embeddings", "ticket_collection")
@@ -32,19 +32,9 @@ def test_a_sync_gives_the_rows_and_points_that_it_gives_with_files(
     home = postgres_home
     helpdesk.admin("made", "reset")
     add(helpdesk, "made")
-    chance, kills = random.Random(5), 0
     helpdesk.admin("made", "slow", ms=10)
-    for moment in MOMENTS:
-        running = start(home.path, "sync", "made", output=tmp_path / moment)
-        while running.is_alive() and not has_rows(home, moment):
-            time.sleep(0.005)
-        running.join(chance.random() * 0.2)
-        kills += running.is_alive()
-        running.kill()
-        running.join()
-        assert "Traceback" not in (tmp_path / moment).read_text()
+    kill_syncs(home.path, MOMENTS, partial(has_rows, home), tmp_path, 5)
     helpdesk.admin("made", "slow", ms=0)
-    assert kills >= len(MOMENTS) - 1, "the syncs ended before they could be killed"
     assert done("sync", "made", "--json").json["ok"]
     files = in_files(first_sync)
     assert home.rows("made") == files.rows("made")
