@@ -8,7 +8,8 @@ Belongs here: ``/{company}/admin/...`` for tests and benchmarks. Does not belong
          same_time {ids | count, seed, what}     create {count, seed}             merge {primary, secondaries}
          churn {edit_every, delete_every, count, on list|conversations, what, seed, limit}
          faults {rate, kinds, seed, limit, slow_ms}     plan {name, minute_seconds, decimal}     slow {ms}
-         options {page_cap, key, denied, help_center, names_denied}    clock {now, advance, rate}    reset {}  reset_log {}
+         options {page_cap, key, denied, missing, custom, help_center, names_denied}
+         clock {now, advance, rate}    reset {}  reset_log {}
 """
 
 from collections.abc import Callable
@@ -20,8 +21,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox import attachments, generate
+from sandbox.account import Account, Log, Rights
 from sandbox.faults import Faults
-from sandbox.freshdesk import Account, Log
 from sandbox.limits import PLANS, Budget
 from sandbox.shape import Json
 from sandbox.world import Churn, HelpCenter, Place
@@ -151,19 +152,34 @@ def _options(
     account: Account,
     page_cap: int | None = None,
     key: str | None = None,
-    denied: bool | None = None,
+    denied: bool | list[str] | None = None,
+    missing: list[str] | dict[str, int] | None = None,
+    custom: bool | None = None,
     help_center: HelpCenter | None = None,
     names_denied: bool | None = None,
 ) -> Json:
     world = account.world
     world.page_cap = world.page_cap if page_cap is None else page_cap
     world.key = world.key if key is None else key
-    world.denied = world.denied if denied is None else denied
+    if denied is not None or missing is not None:
+        had = account.rights
+        plan = had.missing if missing is None else dict.fromkeys(missing, 403) if isinstance(missing, list) else missing
+        denials = had.denied if denied is None else frozenset(denied) if isinstance(denied, list) else denied
+        account.rights = Rights(denials, plan)
+    if custom:
+        world.customise()
     if help_center not in (None, *get_args(HelpCenter)):
         raise ValueError(f"help_center is one of {', '.join(get_args(HelpCenter))}, not {help_center!r}")
     world.help_center = world.help_center if help_center is None else help_center
     world.names_denied = world.names_denied if names_denied is None else names_denied
-    return {"page_cap": world.page_cap, "denied": world.denied, "help_center": world.help_center}
+    rights = account.rights
+    return {
+        "page_cap": world.page_cap,
+        "denied": rights.denied if isinstance(rights.denied, bool) else sorted(rights.denied),
+        "missing": rights.missing,
+        "custom": world.custom,
+        "help_center": world.help_center,
+    }
 
 
 def _clock(account: Account, now: str | None = None, advance: float = 0, rate: float | None = None) -> Json:

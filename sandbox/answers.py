@@ -57,6 +57,12 @@ def denied() -> Answer:
     return as_json(403, {"code": "access_denied", "message": "You are not authorized to perform this action."})
 
 
+def no_such_feature(name: str) -> Answer:
+    """What a plan without the feature answers."""
+    message = f"The {name} feature is not supported in your plan. Please upgrade your account to use it."
+    return as_json(403, {"code": "require_feature", "message": message})
+
+
 def too_many(wait: int) -> Answer:
     message = "You have exceeded the limit of requests per minute"
     return Answer(429, orjson.dumps({"message": message}), [(b"retry-after", b"%d" % wait)])

@@ -9,16 +9,11 @@ Plain ASGI below its mount point: a sandbox must not be what a benchmark measure
 import asyncio
 import base64
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
-import orjson
-
-from sandbox import attachments, corpus, shape
+from sandbox import attachments, custom, parameters, shape
+from sandbox.account import Account, Request, family
 from sandbox.answers import (
     FAULTY,
     Answer,
@@ -31,15 +26,14 @@ from sandbox.answers import (
     denied,
     invalid,
     no_helpdesk,
+    no_such_feature,
     too_many,
-    validation,
 )
-from sandbox.faults import Fault, Faults
+from sandbox.faults import Fault
 from sandbox.limits import Budget, Kind
 from sandbox.shape import Json
-from sandbox.world import Order, Place, Ticket, World
+from sandbox.world import Order, Place, Ticket
 
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
 _LIST_INCLUDES = ("requester", "stats", "company", "description")
 _VIEW_INCLUDES = ("conversations", "requester", "company", "stats")
 _ORDERS: tuple[Order, ...] = ("created_at", "due_by", "updated_at", "status")
@@ -47,87 +41,6 @@ _FILTERS: dict[str, Place] = {"deleted": "deleted", "spam": "spam", "new_and_my_
 _LIST_PARAMETERS = {"page", "per_page", "updated_since", "order_by", "order_type", "include", "filter"}
 _LIST_PARAMETERS |= {"requester_id", "company_id", "email"}
 _UPDATABLE = {"subject", "status", "priority", "type", "tags", "group_id", "responder_id", "product_id", "description"}
-
-
-@dataclass(slots=True)
-class Log:
-    """What was asked, for tests that count."""
-
-    routes: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
-    credits: int = 0
-    faults: Counter[str] = field(default_factory=Counter[str])
-
-    def add(self, route: str, status: int | str) -> None:
-        self.routes.setdefault(route, Counter())[str(status)] += 1
-
-    def report(self) -> Json:
-        statuses: Counter[str] = sum(self.routes.values(), Counter())
-        return {
-            "requests": statuses.total(),
-            "credits": self.credits,
-            "429s": statuses["429"],
-            "statuses": statuses,
-            "routes": self.routes,
-            "faults": self.faults,
-        }
-
-
-@dataclass(slots=True)
-class Account:
-    """A world, and how the API treats those who ask for it. ``make`` gives the world as it is in the beginning."""
-
-    make: Callable[[], World]
-    budget: Budget = field(default_factory=Budget)
-    world: World = field(init=False)
-    faults: Faults = field(init=False)
-    log: Log = field(init=False)
-    slow_ms: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin again, with the plan as it is."""
-        self.world, self.faults, self.log, self.slow_ms = self.make(), Faults(), Log(), 0
-        self.budget = Budget(self.budget.plan, self.budget.minute_seconds, self.budget.decimal)
-
-
-@dataclass(slots=True)
-class Request:
-    """What a route needs to know of a request. ``base`` is the account's address, ``path`` is below /api/v2."""
-
-    account: Account
-    method: str
-    path: str
-    query: dict[str, str]
-    base: str
-    headers: dict[bytes, bytes]
-    receive: Receive
-
-    @property
-    def world(self) -> World:
-        return self.account.world
-
-    async def json(self) -> Json:
-        """The request's body. Raises ``Refused`` (415, 400) when it is not a JSON object."""
-        sent = self.headers.get(b"content-type", b"").decode("latin-1")
-        if not sent.startswith("application/json"):
-            message = f"Content-Type header is set to {sent or 'nothing'}. It should have been set to application/json"
-            raise Refused(as_json(415, {"code": "invalid_content_type", "message": message}))
-        body, more = b"", True
-        while more:
-            message = await self.receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        try:
-            value = orjson.loads(body)
-        except orjson.JSONDecodeError as broken:
-            raise Refused(
-                as_json(400, {"code": "invalid_json", "message": "Request body has invalid json format"})
-            ) from broken
-        if not isinstance(value, dict):
-            raise Refused(as_json(400, {"code": "invalid_json", "message": "Request body has invalid json format"}))
-        return value
 
 
 class Freshdesk:
@@ -207,9 +120,15 @@ async def _route(request: Request) -> Answer:  # noqa: C901 - a table, not a tan
             return as_json(200, request.world.helpdesk.agents[0])
         case "GET", ["ticket_fields"]:
             return _ticket_fields(request)
-        case "GET", [("agents" | "groups" | "products" | "contacts" | "companies") as kind]:
+        case "GET", ["settings", "helpdesk"]:
+            return as_json(200, shape.settings(request.world.helpdesk.language))
+        case "GET", ["contacts"]:
+            return _records(request, request.world.contacts)
+        case "GET", ["contacts", number]:
+            return _record(request.world.contacts, number)
+        case "GET", [("agents" | "groups" | "products" | "companies") as kind]:
             return _records(request, getattr(request.world.helpdesk, kind))
-        case "GET", [("agents" | "groups" | "products" | "contacts" | "companies") as kind, number]:
+        case "GET", [("agents" | "groups" | "products" | "companies") as kind, number]:
             return _record(getattr(request.world.helpdesk, kind), number)
         case _, [_] | ["tickets", _] | ["tickets", _, "conversations" | "restore"] if _known(request.path):
             return as_json(405, {"message": f"{request.method} method is not allowed."})
@@ -226,21 +145,21 @@ def _known(path: str) -> bool:
 
 def _list_tickets(request: Request) -> Answer:
     query, world = request.query, request.world
-    _only(query, _LIST_PARAMETERS)
-    page, per_page = _paging(query)
+    parameters.only(query, _LIST_PARAMETERS)
+    page, per_page = parameters.paging(query)
     if page > world.page_cap:
         message = f"You cannot access tickets beyond the {world.page_cap}th page. Please provide a smaller page number."
         raise Refused(invalid("page", message))
-    includes = _includes(query, _LIST_INCLUDES)
-    order_by = _one_of(query, "order_by", _ORDERS, "created_at")
-    order_type = _one_of(query, "order_type", ("asc", "desc"), "desc")
-    chosen = _one_of(query, "filter", tuple(_FILTERS), None)
+    includes = parameters.includes(query, _LIST_INCLUDES)
+    order_by = parameters.one_of(query, "order_by", _ORDERS, "created_at")
+    order_type = parameters.one_of(query, "order_type", ("asc", "desc"), "desc")
+    chosen = parameters.one_of(query, "filter", tuple(_FILTERS), None)
     place = _FILTERS[chosen] if chosen else "live"
     keys = world.find(
         place,
         order_by,
         descending=order_type == "desc",
-        updated_since=_time(query, "updated_since"),
+        updated_since=parameters.time(query, "updated_since"),
         keep=_keep(request, chosen),
     )
     start = (page - 1) * per_page
@@ -248,7 +167,7 @@ def _list_tickets(request: Request) -> Answer:
     body = b"[" + b",".join([_row(ticket, includes) for ticket in shown]) + b"]"
     if place == "live":
         world.given("list", [ticket.id for ticket in shown])
-    return Answer(200, body, _next_link(request, page, more=len(keys) > start + per_page))
+    return Answer(200, body, parameters.next_link(request, page, more=len(keys) > start + per_page))
 
 
 def _row(ticket: Ticket, includes: Sequence[str]) -> bytes:
@@ -266,14 +185,14 @@ def _keep(request: Request, chosen: str | None) -> Callable[[Ticket], bool] | No
         me = request.world.helpdesk.agents[0]["id"]
         return lambda ticket: ticket.status == 2 and ticket.responder_id in (None, me)
     if "requester_id" in query:
-        wanted = _number(query, "requester_id")
+        wanted = parameters.number(query, "requester_id")
         return lambda ticket: ticket.requester_id == wanted
     if "email" in query:
-        contacts = request.world.helpdesk.contacts
+        contacts = request.world.contacts
         ids = {contact["id"] for contact in contacts if contact["email"] == query["email"].lower()}
         return lambda ticket: ticket.requester_id in ids
     if "company_id" in query:
-        wanted = _number(query, "company_id")
+        wanted = parameters.number(query, "company_id")
         return lambda ticket: ticket.company_id == wanted
     return None
 
@@ -287,8 +206,8 @@ def _ticket(request: Request, number: str, *, archived: bool = False) -> Ticket:
 
 
 def _view(request: Request, ticket: Ticket) -> Answer:
-    _only(request.query, {"include"})
-    includes = _includes(request.query, _VIEW_INCLUDES)
+    parameters.only(request.query, {"include"})
+    includes = parameters.includes(request.query, _VIEW_INCLUDES)
     pieces = [ticket.row, ticket.text, ticket.parts["attachments"]]
     if ticket.place in ("deleted", "archived"):
         pieces.append(b',"%s":true' % ticket.place.encode())
@@ -301,22 +220,24 @@ def _view(request: Request, ticket: Ticket) -> Answer:
 
 
 def _conversations(request: Request, ticket: Ticket) -> Answer:
-    _only(request.query, {"page", "per_page"})
+    parameters.only(request.query, {"page", "per_page"})
     if ticket.place == "deleted":
         raise Refused(denied())
-    page, per_page = _paging(request.query)
+    page, per_page = parameters.paging(request.query)
     start = (page - 1) * per_page
     body = b"[" + b",".join(ticket.conversations[start : start + per_page]) + b"]"
     if request.world.churn.on == "conversations":
         request.world.given("conversations", [ticket.id])
-    return Answer(200, body, _next_link(request, page, more=len(ticket.conversations) > start + per_page))
+    return Answer(200, body, parameters.next_link(request, page, more=len(ticket.conversations) > start + per_page))
 
 
 async def _update(request: Request, ticket: Ticket) -> Answer:
     values = await request.json()
-    _only(values, _UPDATABLE)
-    if "status" in values and values["status"] not in shape.STATUSES.values():
-        raise Refused(invalid("status", f"It should be one of these values: '{_listed(shape.STATUSES.values())}'"))
+    parameters.only(values, _UPDATABLE)
+    if "status" in values and values["status"] not in request.world.statuses:
+        raise Refused(
+            invalid("status", f"It should be one of these values: '{parameters.listed(request.world.statuses)}'")
+        )
     request.world.clock.advance(1)
 
     def change(record: Json) -> None:
@@ -332,7 +253,7 @@ async def _update(request: Request, ticket: Ticket) -> Answer:
 
 async def _merge(request: Request) -> Answer:
     values = await request.json()
-    _only(values, {"primary_id", "ticket_ids"})
+    parameters.only(values, {"primary_id", "ticket_ids"})
     primary = _ticket(request, str(values.get("primary_id")))
     request.world.merge(primary.id, [_ticket(request, str(number)).id for number in values.get("ticket_ids", [])])
     return Answer(204)
@@ -350,95 +271,29 @@ def _restore(request: Request, ticket: Ticket) -> Answer:
 
 def _ticket_fields(request: Request) -> Answer:
     desk = request.world.helpdesk
-    fields = shape.ticket_fields(desk.agents, desk.groups, desk.products, desk.agents[0]["created_at"])
+    since = desk.agents[0]["created_at"]
+    fields = shape.ticket_fields(desk.agents, desk.groups, desk.products, since)
+    if request.world.custom:
+        (statuses,) = (one["choices"] for one in fields if one["name"] == "status")
+        statuses |= {str(number): [*names] for number, names in custom.STATUSES[desk.language].items()}
+        fields += custom.ticket_fields(desk.language, since)
     if "type" in request.query:
         fields = [one for one in fields if one["type"] == request.query["type"]]
     return as_json(200, fields)
 
 
-def _records(request: Request, records: list[Json]) -> Answer:
-    since = _time(request.query, "_updated_since")
+def _records(request: Request, records: Sequence[Json]) -> Answer:
+    since = parameters.time(request.query, "_updated_since")
     if since:
         records = [record for record in records if record["updated_at"] >= since]
     if "email" in request.query:
         records = [record for record in records if record.get("email") == request.query["email"].lower()]
-    page, per_page = _paging(request.query)
-    start = (page - 1) * per_page
-    shown = records[start : start + per_page]
-    return Answer(200, orjson.dumps(shown), _next_link(request, page, more=len(records) > start + per_page))
+    return parameters.one_page(request, records)
 
 
-def _record(records: list[Json], number: str) -> Answer:
+def _record(records: Sequence[Json], number: str) -> Answer:
     found = next((record for record in records if str(record["id"]) == number), None)
     return as_json(200, found) if found else Answer(404)
-
-
-# -- parameters --------------------------------------------------------------------------------------------------------
-
-
-def _only(given: dict[str, Any], known: set[str]) -> None:
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise Refused(validation(*((name, "Unexpected/invalid field in request", "invalid_field") for name in unknown)))
-
-
-def _paging(query: dict[str, str]) -> tuple[int, int]:
-    page, per_page = _number(query, "page", 1), _number(query, "per_page", 30)
-    if page < 1:
-        raise Refused(invalid("page", "It should be a/an Positive Integer"))
-    if not 1 <= per_page <= 100:
-        raise Refused(invalid("per_page", "It should be a/an Positive Integer less than or equal to 100"))
-    return page, per_page
-
-
-def _number(query: dict[str, str], name: str, default: int = 0) -> int:
-    value = query.get(name)
-    if value is None:
-        return default
-    if not value.isdecimal():
-        raise Refused(validation((name, "It should be a/an Positive Integer", "datatype_mismatch")))
-    return int(value)
-
-
-def _includes(query: dict[str, str], known: Sequence[str]) -> list[str]:
-    wanted = [name for name in query.get("include", "").split(",") if name]
-    if any(name not in known for name in wanted):
-        raise Refused(invalid("include", f"It should be one of these values: '{_listed(known)}'"))
-    return wanted
-
-
-def _one_of(query: dict[str, str], name: str, known: Sequence[str], default: str | None) -> Any:
-    value = query.get(name, default)
-    if value is not default and value not in known:
-        raise Refused(invalid(name, f"It should be one of these values: '{_listed(known)}'"))
-    return value
-
-
-def _listed(values: Any) -> str:
-    return ",".join(str(value) for value in values)
-
-
-def _time(query: dict[str, str], name: str) -> str | None:
-    """A time parameter in the form of the stored times; offsets are converted, a bare date is its midnight."""
-    value = query.get(name)
-    if value is None:
-        return None
-    value = value.replace(" ", "+")  # a '+' that was not percent-encoded arrives as a space
-    try:
-        if not _TIME.fullmatch(value):
-            raise ValueError(value)
-        moment = datetime.fromisoformat(value)
-    except ValueError as wrong:
-        message = "It should be in the 'combined date and time ISO8601' format"
-        raise Refused(validation((name, message, "invalid_value"))) from wrong
-    return corpus.stamp(moment.replace(tzinfo=corpus.UTC) if moment.tzinfo is None else moment.astimezone(corpus.UTC))
-
-
-def _next_link(request: Request, page: int, *, more: bool) -> list[tuple[bytes, bytes]]:
-    if not more:
-        return []
-    query = urlencode(request.query | {"page": page + 1})
-    return [(b"link", f'<{request.base}/api/v2/{request.path}?{query}>; rel="next"'.encode())]
 
 
 # -- who may, and how much ---------------------------------------------------------------------------------------------
@@ -474,8 +329,11 @@ def _authenticate(request: Request) -> None:
     accept = request.headers.get(b"accept", b"*/*")
     if b"json" not in accept and b"*/*" not in accept:
         raise Refused(Answer(406))
-    if request.world.denied:
+    rights, asked = request.account.rights, family(request.path)
+    if rights.denies(asked):
         raise Refused(denied())
+    if asked in rights.missing:
+        raise Refused(no_such_feature(asked) if rights.missing[asked] == 403 else Answer(404))
 
 
 def _rate_headers(budget: Budget, cost: int) -> list[tuple[bytes, bytes]]:

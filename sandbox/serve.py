@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.applications import Starlette
 
-    from sandbox.freshdesk import Account
+    from sandbox.account import Account
 
 HOST = "127.0.0.1"
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -38,13 +38,15 @@ def accounts(
     plan: str = "none",
     minute_seconds: float = 60.0,
     page_cap: int = 300,
+    custom: bool = False,
 ) -> "dict[str, Account]":
     """The accounts to serve: sample companies (all, when nothing else is named), files, made-up ones.
 
-    Raises ``ValueError`` or ``OSError`` for what is not there or cannot be read.
+    ``custom`` gives each statuses and ticket fields of its own. Raises ``ValueError`` or ``OSError`` for what is not
+    there or cannot be read.
     """
     from sandbox import corpus, generate
-    from sandbox.freshdesk import Account
+    from sandbox.account import Account
     from sandbox.limits import PLANS, Budget
     from sandbox.world import World
 
@@ -59,10 +61,11 @@ def accounts(
     sources: dict[str, Callable[[], corpus.Helpdesk]] = {name: partial(corpus.load, name) for name in companies}
     sources |= {name: partial(generate.from_file, name, path, all_status) for name, path in (files or {}).items()}
     sources |= {name: partial(generate.helpdesk, name, count) for name, count in (generated or {}).items()}
-    return {
-        name: Account(lambda source=source: World(source(), page_cap=page_cap), Budget(PLANS[plan], minute_seconds))
-        for name, source in sources.items()
-    }
+
+    def account(source: Callable[[], corpus.Helpdesk]) -> Account:
+        return Account(lambda: World(source(), page_cap=page_cap, custom=custom), Budget(PLANS[plan], minute_seconds))
+
+    return {name: account(source) for name, source in sources.items()}
 
 
 def application(served: "dict[str, Account]") -> "Starlette":
@@ -250,7 +253,10 @@ def _arguments(
     said = [f"--company={name}" for name in companies or ()]
     said += [f"--account={name}={path}" for name, path in (files or {}).items()]
     said += [f"--generate={name}={count}" for name, count in (generated or {}).items()]
-    return said + [f"--{name.replace('_', '-')}={value}" for name, value in options.items() if value is not None]
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        said += [option] if value is True else [] if value in (None, False) else [f"{option}={value}"]
+    return said
 
 
 _READY = f"sandbox ready on http://{HOST}:"
@@ -291,6 +297,9 @@ def command(
     ] = "none",
     minute_seconds: Annotated[float, typer.Option(help="How long a minute of the rate limit lasts.")] = 60.0,
     page_cap: Annotated[int, typer.Option(help="Pages of tickets that can be listed before 400.")] = 300,
+    custom: Annotated[
+        bool, typer.Option("--custom", help="Give the accounts statuses and fields of their own.")
+    ] = False,
 ) -> None:
     """Serve sample helpdesks that answer like Freshdesk's and Zendesk's API v2, on this machine only.
 
@@ -306,6 +315,7 @@ def command(
             plan=plan,
             minute_seconds=minute_seconds,
             page_cap=page_cap,
+            custom=custom,
         )
         listener = listen(port)
     except (ValueError, OSError) as wrong:

@@ -250,6 +250,12 @@ def product(product_id: int, name: str, created_at: str) -> Json:
     }
 
 
+def settings(language: str) -> Json:
+    """The helpdesk's languages; the sample companies have articles in both."""
+    other = ["en" if language == "ko" else "ko"]
+    return {"primary_language": language, "supported_languages": other, "portal_languages": other}
+
+
 _STATUS_CHOICES = {
     "2": ["Open", "Being Processed"],
     "3": ["Pending", "Awaiting your Reply"],

@@ -20,6 +20,7 @@ from typing import Literal
 import orjson
 
 from sandbox import attachments, corpus, shape
+from sandbox.custom import STATUSES, apply
 from sandbox.shape import Json
 
 Place = Literal["live", "deleted", "spam", "archived"]
@@ -99,6 +100,9 @@ class Ticket:
         """The whole record again."""
         whole = orjson.loads(self.row + self.text + b"".join(self.parts.values()) + b"}")
         return whole | {"conversations": [orjson.loads(one) for one in self.conversations]}
+
+    def requester(self) -> Json | None:
+        return orjson.loads(b"{" + self.parts["requester"][1:] + b"}")["requester"]
 
 
 def _packed(value: Json) -> bytes:
@@ -193,14 +197,15 @@ class Churn:
 class World:
     """One account. All changes stamp ``updated_at`` with the clock, which each of them moves on by ``tick`` seconds."""
 
-    def __init__(self, helpdesk: corpus.Helpdesk, key: str | None = None, page_cap: int = 300) -> None:
+    def __init__(
+        self, helpdesk: corpus.Helpdesk, key: str | None = None, page_cap: int = 300, *, custom: bool = False
+    ) -> None:
         self.name, self.key, self.page_cap = helpdesk.name, key or f"{helpdesk.name}-key", page_cap
         self.helpdesk, self.clock = helpdesk, Clock()
         self.tickets = {record["id"]: Ticket(record) for record in helpdesk.tickets}
         self.shelves: dict[Place, Shelf] = {place: Shelf() for place in ("live", "deleted", "spam", "archived")}
         self.shelves["live"].fill(self.tickets.values())
         self.gone: list[int] = []
-        self.denied = False
         self.churn = Churn()
         newest = max((ticket.updated for ticket in self.tickets.values()), default=self.clock.stamp())
         self.clock.set(max(datetime.fromisoformat(newest), self.clock.now()))
@@ -210,6 +215,10 @@ class World:
         self._feed: Feed | None = None
         self.help_center: HelpCenter = "open"
         self.names_denied = False
+        self._contacts: list[Json] | None = None
+        self.custom = False
+        if custom:
+            self.customise()
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -255,6 +264,25 @@ class World:
         if self._feed is None:
             self._feed = Feed(self.tickets.values())
         return self._feed
+
+    @property
+    def contacts(self) -> Sequence[Json]:
+        """The helpdesk's contacts, and those requesters that are none (made-up accounts have only those), by id."""
+        if self._contacts is None:
+            found = {contact["id"]: contact for contact in self.helpdesk.contacts}
+            since = self.helpdesk.agents[0]["created_at"]
+            for ticket in self.tickets.values():
+                if ticket.requester_id not in found and (person := ticket.requester()):
+                    language, number = self.helpdesk.language, person["id"]
+                    found[number] = shape.contact(number, person["name"], person["email"], None, language, since)
+            self._contacts = [found[number] for number in sorted(found)]
+        return self._contacts
+
+    @property
+    def statuses(self) -> list[int]:
+        """The numbers that a ticket's status can have."""
+        own = STATUSES[self.helpdesk.language] if self.custom else {}
+        return [*shape.STATUSES.values(), *own]
 
     def ids(self, place: Place) -> list[int]:
         return sorted(number for _, number in self.shelves[place].by_created)
@@ -311,6 +339,12 @@ class World:
         self.shelves[ticket.place].add(ticket)
         if self._feed:
             self._feed.move(number, int(self.clock.now().timestamp()))
+
+    def customise(self) -> None:
+        """Make the account one with statuses and fields of its own, as if it had always been; no ``updated_at`` moves."""
+        self.custom = True
+        for number in self.tickets:
+            self.change(number, lambda record: apply(record, self.helpdesk.language), touch=False)
 
     def put(self, ids: Iterable[int], place: Place, *, touch: bool = True) -> list[int]:
         """Move tickets to another place: delete, restore, mark as spam, archive.
@@ -370,6 +404,7 @@ class World:
     def create(self, records: Iterable[Json]) -> list[int]:
         """Let new tickets come in, now; they get the next ids."""
         created: list[int] = []
+        self._contacts = None
         for record in records:
             self.clock.advance(1)
             self._next_ticket += 1

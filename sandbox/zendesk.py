@@ -19,11 +19,11 @@ from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
-from sandbox import attachments, help_center
+from sandbox import attachments, custom, help_center
 from sandbox import zendesk_shape as shape
+from sandbox.account import Account, Request, family
 from sandbox.answers import FAULTY, Answer, Receive, Refused, Scope, Send, as_json, deliver, no_helpdesk
 from sandbox.faults import Fault
-from sandbox.freshdesk import Account, Request
 from sandbox.limits import Budget, Kind
 from sandbox.shape import Json
 from sandbox.world import Ticket, World, seconds
@@ -139,7 +139,9 @@ def _route(request: Request) -> Answer:  # noqa: C901 - a table, not a tangle
         case ["ticket_fields"]:
             return _paged(request, "ticket_fields", shape.ticket_fields(_custom(request.world), _since(request.world)))
         case ["custom_statuses"]:
-            return as_json(200, {"custom_statuses": shape.custom_statuses(_since(request.world))})
+            return as_json(
+                200, {"custom_statuses": shape.custom_statuses(_since(request.world), _own_statuses(request.world))}
+            )
         case ["satisfaction_ratings"]:
             return _satisfaction_ratings(request)
         case ["account", "settings"]:
@@ -286,7 +288,7 @@ def _sideloads(request: Request, shown: Sequence[Ticket]) -> Json:
     wanted, world, beside = _included(request), request.world, dict[str, Any]()
     if "users" in wanted:
         responders = {ticket.responder_id for ticket in shown}
-        people = {user["id"]: user for ticket in shown if (user := _requester(world, ticket))}
+        people = {user["id"]: user for ticket in shown if (user := _requester(ticket))}
         staff = [_agent(world, one) for one in world.helpdesk.agents if one["id"] in responders]
         beside["users"] = [*people.values(), *staff]
     if "groups" in wanted:
@@ -307,7 +309,7 @@ def _comments(request: Request, ticket: Ticket) -> Answer:
     if "users" in _included(request):
         authors = {one["author_id"] for one in page}
         staff = [_agent(world, one) for one in world.helpdesk.agents if one["id"] in authors]
-        requester = _requester(world, ticket)
+        requester = _requester(ticket)
         beside = {"users": [*staff, *([requester] if requester and requester["id"] in authors else [])]}
     if world.churn.on == "conversations":
         world.given("conversations", [ticket.id])
@@ -332,17 +334,14 @@ def _satisfaction_ratings(request: Request) -> Answer:
 
 
 def _users(world: World) -> list[Json]:
-    """Agents, contacts, and requesters that are no contacts (made-up accounts have only those), by id."""
+    """Agents and contacts, by id."""
     people = {agent["id"]: _agent(world, agent) for agent in world.helpdesk.agents}
-    people |= {contact["id"]: shape.user(contact, "end-user") for contact in world.helpdesk.contacts}
-    for ticket in world.tickets.values():
-        if ticket.requester_id not in people and (user := _requester(world, ticket)):
-            people[user["id"]] = user
+    people |= {contact["id"]: shape.user(contact, "end-user") for contact in world.contacts}
     return [people[number] for number in sorted(people)]
 
 
-def _requester(world: World, ticket: Ticket) -> Json | None:
-    person = orjson.loads(b"{" + ticket.parts["requester"][1:] + b"}")["requester"]
+def _requester(ticket: Ticket) -> Json | None:
+    person = ticket.requester()
     return person and shape.user(person, "end-user")
 
 
@@ -375,13 +374,20 @@ def _brand_numbers(world: World) -> list[int]:
     return [shape.BRAND + 1 + position for position in range(len(world.helpdesk.products))]
 
 
-def _custom(world: World) -> list[str]:
-    """The names of all custom fields that some ticket has."""
+def _own_statuses(world: World) -> dict[int, tuple[str, str]]:
+    """The account's own: number → category and name."""
+    own = custom.STATUSES[world.helpdesk.language] if world.custom else {}
+    return {number: (custom.CATEGORIES[number], names[0]) for number, names in own.items()}
+
+
+def _custom(world: World) -> dict[str, str]:
+    """The names of all custom fields that some ticket has, and their labels."""
     names: set[str] = set()
     for ticket in world.tickets.values():
         if b'"custom_fields":{}' not in ticket.row:
             names.update(ticket.record()["custom_fields"])
-    return sorted(names)
+    labels = custom.labels(world.helpdesk.language) if world.custom else {}
+    return {name: labels.get(name, name) for name in sorted(names)}
 
 
 def _since(world: World) -> str:
@@ -518,8 +524,11 @@ def _authenticate(request: Request) -> None:
         allowed = user.endswith("/token") and user.removesuffix("/token") in agents and key == world.key
     if not allowed:
         raise Refused(as_json(401, {"error": "Couldn't authenticate you"}))
-    if world.denied:
+    rights, asked = request.account.rights, family(request.path)
+    if rights.denies(asked) or rights.missing.get(asked) == 403:
         raise Refused(_forbidden())
+    if asked in rights.missing:
+        raise Refused(_not_found())
 
 
 def _rate_headers(budget: Budget) -> list[tuple[bytes, bytes]]:

@@ -7,7 +7,7 @@ Does not belong here: addresses, paging, headers (``zendesk``).
 import re
 from typing import Any
 
-from sandbox import corpus, shape
+from sandbox import corpus, custom, shape
 from sandbox.shape import Json
 from sandbox.world import Ticket
 
@@ -38,7 +38,7 @@ def ticket(stored: Ticket, moved: int, base: str, brands: dict[int, int]) -> Jso
     """A ticket as the export and a view give it, without sideloads. ``moved`` is in seconds since 1970; ``brands`` are
     the ids of the account's brands by product."""
     record = stored.record()
-    status = "deleted" if stored.place in ("deleted", "spam") else STATUSES[record["status"]][0]
+    status = "deleted" if stored.place in ("deleted", "spam") else _category(record["status"])
     channel = CHANNELS.get(record["source"], "api")
     requester = record["requester"] or {}
     return {
@@ -82,6 +82,10 @@ def ticket(stored: Ticket, moved: int, base: str, brands: dict[int, int]) -> Jso
         "allow_attachments": True,
         "from_messaging_channel": False,
     }
+
+
+def _category(status: int) -> str:
+    return STATUSES[status][0] if status in STATUSES else custom.CATEGORIES[status]
 
 
 def metric_set(stored: Ticket) -> Json:
@@ -253,8 +257,8 @@ def brand(number: int, name: str, created_at: str) -> Json:
     }
 
 
-def custom_statuses(created_at: str) -> list[Json]:
-    """The names that agents see; two share the category "pending"."""
+def custom_statuses(created_at: str, own: dict[int, tuple[str, str]]) -> list[Json]:
+    """The names that agents see; two share the category "pending". ``own`` are the account's: number → category, name."""
     return [
         {
             "id": CUSTOM_STATUS + number,
@@ -268,18 +272,18 @@ def custom_statuses(created_at: str) -> list[Json]:
             "created_at": created_at,
             "updated_at": created_at,
         }
-        for number, (category, label) in STATUSES.items()
+        for number, (category, label) in (STATUSES | own).items()
         if category != "closed"  # a closed ticket keeps the name it was solved with
     ]
 
 
-def ticket_fields(custom: list[str], created_at: str) -> list[Json]:
-    """The system's fields, and the account's own by their names."""
+def ticket_fields(own: dict[str, str], created_at: str) -> list[Json]:
+    """The system's fields, and the account's own: name → title."""
     system = ("subject", "description", "status", "tickettype", "priority", "group", "assignee", "custom_status")
     fields: list[tuple[int, str, str]] = [
         (STATUS_FIELD + position, kind, kind.replace("_", " ").title()) for position, kind in enumerate(system)
     ]
-    fields += [(field_id(name), "text", name) for name in custom]
+    fields += [(field_id(name), "text", title) for name, title in own.items()]
     return [
         {
             "id": number,
@@ -324,7 +328,7 @@ def deleted_ticket(stored: Ticket, actor: Json) -> Json:
         "description": record["description_text"],
         "actor": {"id": actor["id"], "name": actor["contact"]["name"]},
         "deleted_at": record["updated_at"],
-        "previous_state": STATUSES[record["status"]][0],
+        "previous_state": _category(record["status"]),
     }
 
 
