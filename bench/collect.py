@@ -38,6 +38,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -464,8 +465,7 @@ def same_time(trial: Trial) -> None:
 
 
 def many_aims(steps: Steps) -> list[tuple[str, bool]]:
-    ours = steps.results and steps.middle(OURS, steps.results[0].step)
-    assert ours
+    ours = steps.ours(steps.results[0].step)
     return [(f"none lost: {_said(ours)}", ours.whole)]
 
 
@@ -532,9 +532,14 @@ def run(scenario: Scenario, clients: Sequence[Client], options: argparse.Namespa
 
 
 def show(console: Console, scenario: Scenario, steps: Steps, count: int) -> list[tuple[str, bool]]:
-    table = Table(title=f"{scenario.name}: {scenario.what} ({count:,} tickets)", title_justify="left")
+    table = Table(
+        title=f"{scenario.name}: {scenario.what} ({count:,} tickets)",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     columns = ("client", "step", "end", "requests", "credits", "429", "wall s", "process s", "RSS MB", "tickets", "lost",
-               "kept", "stale", "doubled", "messages lost / doubled")  # fmt: skip
+               "kept", "stale", "doubled", "messages")  # fmt: skip
     for at, name in enumerate(columns):
         table.add_column(name, justify="left" if at < 3 else "right", no_wrap=at < 2)
     for one in steps.shown():

@@ -49,7 +49,7 @@ def read(task: Task) -> Rows:
     for number, updated_at, messages in lines(task.paths("got")):
         rows.ticket(number, updated_at)
         for message in messages:
-            rows.message(number, message)
+            rows.message(number, message, updated_at)
     return rows
 
 
