@@ -8,7 +8,9 @@ imports the rest of the repository, so that a stand-in can never agree with a mi
     mail        plain words -> mail bodies with quotes and signatures     shape      Freshdesk's JSON, kind by kind
     world       one account: tickets, clock, edits, deletions             limits     plans, credits, 429
     faults      failures on purpose                                       attachments  signed addresses and files
-    freshdesk   the API v2 over a world                                   answers    what goes out, and how it can fail
+    solutions   categories, folders, articles                             custom     an account's own statuses and fields
+    account     what the servers know of an account, and of a request     parameters  reading a request
+    freshdesk, freshdesk_solutions   the API v2 over a world              answers    what goes out, and how it can fail
     zendesk     the API v2 of Zendesk over the same worlds                zendesk_shape, help_center  its JSON
     admin       the hidden door that moves a world
     serve       all accounts on one port; command line; ``Sandbox`` for tests

@@ -128,7 +128,7 @@ def family(path: str) -> str:
             return kind
         case ["agents" | "users", "me"]:
             return "me"
-        case ["surveys", kind, *_]:
+        case ["surveys" | "search", kind, *_]:
             return kind
         case [kind, *_]:
             return kind

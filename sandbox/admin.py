@@ -6,12 +6,15 @@ Belongs here: ``/{company}/admin/...`` for tests and benchmarks. Does not belong
     POST edit {ids | count, seed, what text|status|touch|reply, status, tick}     status {status, ids}
          delete  restore  spam  archive  {ids | count, seed, touch}               hard_delete {ids | count, seed}
          same_time {ids | count, seed, what}     create {count, seed}             merge {primary, secondaries}
+         articles {do edit|delete|create|draft|publish|move|visibility, ids | count, seed, folder, visibility, language,
+                   title, description, tags, status}
          churn {edit_every, delete_every, count, on list|conversations, what, seed, limit}
          faults {rate, kinds, seed, limit, slow_ms}     plan {name, minute_seconds, decimal}     slow {ms}
          options {page_cap, key, denied, missing, custom, help_center, names_denied}
          clock {now, advance, rate}    reset {}  reset_log {}
 """
 
+import random
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, get_args
@@ -25,6 +28,7 @@ from sandbox.account import Account, Log, Rights
 from sandbox.faults import Faults
 from sandbox.limits import PLANS, Budget
 from sandbox.shape import Json
+from sandbox.solutions import DRAFT, PUBLISHED
 from sandbox.world import Churn, HelpCenter, Place
 
 
@@ -57,6 +61,7 @@ def _truth(account: Account) -> Json:
         "spam": world.ids("spam"),
         "archived": world.ids("archived"),
         "gone": sorted(world.gone),
+        "articles": world.solutions.truth(),
     }
 
 
@@ -124,6 +129,63 @@ def _merge(account: Account, primary: int, secondaries: list[int]) -> Json:
 def _create(account: Account, count: int = 1, seed: int = 1) -> Json:
     made = generate.helpdesk(account.world.name, count, seed=f"new {seed}", language=account.world.helpdesk.language)
     return {"ids": account.world.create(made.tickets)}
+
+
+def _articles(
+    account: Account,
+    do: str,
+    ids: list[int] | None = None,
+    count: int | None = None,
+    seed: int = 1,
+    folder: int | None = None,
+    visibility: int | None = None,
+    language: str | None = None,
+    **given: Any,
+) -> Json:
+    """``edit``, ``draft``, ``publish``, ``move`` and ``delete`` take ``ids`` or a ``count``, ``create`` a ``count``."""
+    if unknown := set(given) - {"title", "description", "tags", "status", "type"}:
+        raise ValueError(f"an article has no {min(unknown)}")
+    world = account.world
+    solutions = world.solutions
+    world.clock.advance(1)
+    now = world.clock.stamp()
+    if do == "create":
+        return {"ids": solutions.create(count or 1, now, folder, **given)}
+    if do == "visibility":
+        if folder not in solutions.folders or visibility not in (1, 2, 3, 4):
+            raise ValueError("visibility takes the id of a folder, and 1 all, 2 logged in, 3 agents or 4 companies")
+        solutions.restrict(folder, visibility, now)
+        return {"ids": [number for number, one in solutions.articles.items() if _lies_in(one, folder)]}
+    changes: dict[str, Json] = {
+        "edit": given,
+        "draft": {"status": DRAFT},
+        "publish": {"status": PUBLISHED},
+        "move": {"folder_id": folder},
+        "delete": {},
+    }
+    if do not in changes:
+        raise ValueError(f"do is one of create, visibility, {', '.join(changes)}, not {do!r}")
+    if do == "move" and folder not in solutions.folders:
+        raise ValueError("move takes the id of a folder")
+    chosen = _chosen_articles(account, ids, count, seed)
+    if do == "delete":
+        solutions.delete(chosen)
+    else:
+        solutions.edit(chosen, now, language, **changes[do])
+    return {"ids": chosen}
+
+
+def _chosen_articles(account: Account, ids: list[int] | None, count: int | None, seed: int) -> list[int]:
+    there = [*account.world.solutions.articles]
+    if ids is None:
+        return sorted(random.Random(seed).sample(there, count if count is not None else 1))
+    if missing := set(ids) - set(there):
+        raise ValueError(f"no article {min(missing)}")
+    return ids
+
+
+def _lies_in(article: dict[str, Json], folder: int) -> bool:
+    return any(record["folder_id"] == folder for record in article.values())
 
 
 def _churn(account: Account, **given: Any) -> Json:
@@ -215,6 +277,7 @@ ACTIONS: dict[tuple[str, str], Callable[..., Json]] = {
     ("POST", "hard_delete"): _hard_delete,
     ("POST", "merge"): _merge,
     ("POST", "create"): _create,
+    ("POST", "articles"): _articles,
     ("POST", "churn"): _churn,
     ("POST", "faults"): _faults,
     ("POST", "plan"): _plan,

@@ -65,6 +65,8 @@ class Helpdesk:
     contacts: list[Json] = field(default_factory=list[Json])
     companies: list[Json] = field(default_factory=list[Json])
     stories: dict[str, Story] = field(default_factory=dict[str, Story])
+    #: The authors' categories, folders and articles (``solutions``).
+    articles: list[Json] = field(default_factory=list[Json])
 
 
 def names() -> list[str]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from urllib.parse import parse_qsl
 
-from sandbox import attachments, custom, parameters, shape
+from sandbox import attachments, custom, freshdesk_solutions, parameters, shape
 from sandbox.account import Account, Request, family
 from sandbox.answers import (
     FAULTY,
@@ -130,6 +130,10 @@ async def _route(request: Request) -> Answer:  # noqa: C901 - a table, not a tan
             return _records(request, getattr(request.world.helpdesk, kind))
         case "GET", [("agents" | "groups" | "products" | "companies") as kind, number]:
             return _record(getattr(request.world.helpdesk, kind), number)
+        case "GET", ["solutions", _, *_]:
+            return freshdesk_solutions.answer(request)
+        case "GET", ["search", "solutions"]:
+            return freshdesk_solutions.search(request)
         case _, [_] | ["tickets", _] | ["tickets", _, "conversations" | "restore"] if _known(request.path):
             return as_json(405, {"message": f"{request.method} method is not allowed."})
         case _:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from sandbox import corpus, shape
+from sandbox import corpus, shape, solutions
 from sandbox.shape import Json
 
 _THINGS = (
@@ -103,6 +103,7 @@ def helpdesk(name: str, count: int, *, seed: str = "", language: str = "en") -> 
         shape.product(shape.FIRST_PRODUCT + number, product, made.agents[0]["created_at"])
         for number, product in enumerate(("Desk", "Cloud", "Mobile"))
     ]
+    made.articles = solutions.made_up([product["name"] for product in made.products], language)
     made.tickets = _tickets(made, count, seed or name)
     return made
 

@@ -45,7 +45,7 @@ def accounts(
     ``custom`` gives each statuses and ticket fields of its own. Raises ``ValueError`` or ``OSError`` for what is not
     there or cannot be read.
     """
-    from sandbox import corpus, generate
+    from sandbox import corpus, generate, solutions
     from sandbox.account import Account
     from sandbox.limits import PLANS, Budget
     from sandbox.world import World
@@ -58,7 +58,13 @@ def accounts(
     for name in named:
         if not _NAME.fullmatch(name) or named.count(name) > 1:
             raise ValueError(f"account {name!r}: a name has letters, digits, '-' or '_', and is used once")
-    sources: dict[str, Callable[[], corpus.Helpdesk]] = {name: partial(corpus.load, name) for name in companies}
+
+    def sample(name: str) -> corpus.Helpdesk:
+        desk = corpus.load(name)
+        desk.articles = solutions.read(corpus.COMPANIES / name / "solutions")
+        return desk
+
+    sources: dict[str, Callable[[], corpus.Helpdesk]] = {name: partial(sample, name) for name in companies}
     sources |= {name: partial(generate.from_file, name, path, all_status) for name, path in (files or {}).items()}
     sources |= {name: partial(generate.helpdesk, name, count) for name, count in (generated or {}).items()}
 

@@ -22,6 +22,7 @@ import orjson
 from sandbox import attachments, corpus, shape
 from sandbox.custom import STATUSES, apply
 from sandbox.shape import Json
+from sandbox.solutions import Solutions
 
 Place = Literal["live", "deleted", "spam", "archived"]
 Edit = Literal["text", "status", "touch", "reply"]
@@ -202,6 +203,9 @@ class World:
     ) -> None:
         self.name, self.key, self.page_cap = helpdesk.name, key or f"{helpdesk.name}-key", page_cap
         self.helpdesk, self.clock = helpdesk, Clock()
+        companies = [company["id"] for company in helpdesk.companies]
+        self.solutions = Solutions(helpdesk.language, helpdesk.agents[0]["id"], companies)
+        self.solutions.fill(helpdesk.articles)
         self.tickets = {record["id"]: Ticket(record) for record in helpdesk.tickets}
         self.shelves: dict[Place, Shelf] = {place: Shelf() for place in ("live", "deleted", "spam", "archived")}
         self.shelves["live"].fill(self.tickets.values())
@@ -289,6 +293,10 @@ class World:
 
     def attachment(self, number: int) -> Json | None:
         """A file's metadata, wherever in the account it is attached."""
+        for article in self.solutions.articles.values():
+            for file in next(iter(article.values()))["attachments"]:
+                if file["id"] == number:
+                    return file
         mark = b'"id":%d,' % number
         for ticket in self.tickets.values():
             for piece in (ticket.parts["attachments"], *ticket.conversations):
