@@ -32,10 +32,12 @@ from resources.cache.base import open_cache
 from resources.clock import utc_now
 from resources.companies import Companies
 from resources.helpdesk.platforms import connect
+from resources.progress import read_progress, remove_progress
 from resources.published import PublishedTable, Publisher
 from resources.settings import Settings
 from resources.storage import schema
 from resources.storage.sql import SqlCompanyStore
+from resources.storage.sqlite import explained
 from resources.vector_index import edge
 from resources.vector_index.base import Filters, Published
 
@@ -60,6 +62,7 @@ _OTHER_HOMES = (
 )
 _CUT_OFF = "texts of documents that an earlier, unfinished run erased: they were looked for by their ids only"
 _DAGSTER = "Dagster's history: ids and counts, no text"
+_LOGS = "progress/*.log: the company's id and counts, no text; they are overwritten in time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,13 +391,15 @@ def remove(settings: Settings, company: Company) -> Erased:
     with companies.store(company.id) as store:
         counts = {table: store.count(table) for table in schema.stages}
     links = [str(link.resolve()) for link in _published(settings, company.id) if link.is_symlink()]
+    with explained(settings.root / "progress"):
+        remove_progress(settings.root, company.id)
     companies.remove(company)
     open_cache(settings).forget(company.id)
     unreachable = companies.storage.scrub(company.id)
     proof = [*_rows_left(companies, company.id), *_files_left(settings, company.id), Left("cache", 0)]
     beyond = [
         *(f"{target}: a link led there, and other things may lie in it" for target in links),
-        *_beyond(settings), *unreachable, f"{_DAGSTER}; its sensor removes the partition",
+        *_beyond(settings), *unreachable, f"{_DAGSTER}; its sensor removes the partition", _LOGS,
         "the audit log: it outlives a company",
     ]  # fmt: skip
     return Erased(company.id, counts[_RAW], [], 0, proof, beyond, counts)
@@ -427,4 +432,4 @@ def _files_left(settings: Settings, company: CompanyId) -> list[Left]:
     return [
         _left(name, {str(path): 1 for path in paths if path.exists() or path.is_symlink()})
         for name, paths in places.items()
-    ]
+    ] + [Left("progress", int(read_progress(settings.root, company, is_free=True) is not None))]

@@ -117,13 +117,13 @@ class Home:
         }
 
     def files(self, *but: str) -> dict[str, str]:
-        """Every file below the home with a hash of its content; not Dagster's own, not locks."""
+        """Every file below the home with a hash of its content; not Dagster's own, not locks, not how far a run is."""
         found = {
             path.relative_to(self.path).as_posix(): hashlib.blake2b(path.read_bytes()).hexdigest()
             for path in self.path.rglob("*")
             if path.is_file() and not path.name.endswith((".lock", "-wal", "-shm"))
         }
-        return {name: digest for name, digest in found.items() if name.split("/")[0] not in ("dagster", "locks", *but)}
+        return {name: digest for name, digest in found.items() if name.split("/")[0] not in ("dagster", "locks", "progress", *but)}
 
 
 _forks = multiprocessing.get_context("forkserver")

@@ -11,7 +11,7 @@ from importlib.metadata import version
 import typer
 
 from domain.errors import CasebookError, InputError
-from pipelines.cli import company, data, demo, forget, migrate, search, storage, sync, ui
+from pipelines.cli import company, data, demo, forget, migrate, search, status, storage, sync, ui
 from pipelines.cli.output import err, out, show_error
 from sandbox import serve
 
@@ -29,7 +29,7 @@ app.command()(demo.demo)
 app.add_typer(company.app, name="company")
 app.command()(sync.plan)
 app.command()(sync.sync)
-app.command()(sync.status)
+app.command()(status.status)
 app.command()(search.search)
 app.command()(search.similar)
 app.command()(search.explain)

@@ -1,4 +1,4 @@
-"""``casebook sync``, ``plan`` and ``status``: bringing a company up to date, before, during and after."""
+"""``casebook sync`` and ``plan``: bringing a company up to date, and what that will take."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from domain.errors import CasebookError
 from pipelines.cli.output import Json, err, out, print_json, table
 
 if TYPE_CHECKING:
@@ -134,51 +133,3 @@ def estimate_line(estimate: dict[str, Any]) -> str:
     time = f", {estimate['minutes']:.1f} minutes at the account's limit" if estimate["minutes"] else ""
     basis = f" ({escape(estimate['basis'])})" if estimate["basis"] else ""
     return f"The first sync costs {about}{estimate['requests']} requests ({estimate['credits']} credits){time}{basis}."
-
-
-def status(id: Annotated[str, typer.Argument(help="The company; without it, all.")] = "", json: bool = Json) -> None:
-    """How fresh each company is, what waits, and whether the nightly sync will start by itself."""
-    from pipelines.instance import daemon_runs
-    from resources.companies import Companies
-    from resources.settings import Settings
-
-    settings = Settings()
-    registry = Companies(settings)
-    companies = [registry.get(id)] if id else registry.list()
-    daemon = daemon_runs(settings)
-    states = [_state(registry, company) for company in companies]
-    if json:
-        print_json({"daemon_runs": daemon, "companies": states})
-        return
-    if not companies:
-        out.print("No company yet. Add one: casebook company add --help")
-    else:
-        columns = ("company", "state", "last sync", "tickets", "summaries", "searchable", "waiting")
-        keys = ("company", "state", "last_sync", "raw_tickets", "ticket_summaries", "searchable", "waiting")
-        out.print(table(*columns, rows=[[state[key] for key in keys] for state in states]))
-    if not daemon:
-        out.print("[yellow]No Dagster daemon runs here: nothing syncs by itself at night. Start it: casebook ui[/]")
-
-
-def _state(registry: Any, company: Any) -> dict[str, Any]:
-    from domain.stage import TABLES
-    from pipelines.instance import last_sync
-    from resources.vector_index.edge import EdgeReader
-
-    busy = not registry.is_free(company.id)
-    with registry.store(company.id) as store:
-        counts = {name: store.count(name) for name in TABLES}
-        waiting = len(store.queue())
-    try:
-        searchable = EdgeReader(registry.settings.index_folder(company.id), company.id, "ticket").count()
-    except CasebookError:
-        searchable = 0
-    state = "syncing" if busy else "paused" if company.paused else "idle"
-    return {
-        "company": company.id,
-        "state": state,
-        "last_sync": last_sync(registry.settings, company.id) or "never",
-        **counts,
-        "searchable": searchable,
-        "waiting": waiting,
-    }
