@@ -9,6 +9,7 @@ imports the rest of the repository, so that a stand-in can never agree with a mi
     world       one account: tickets, clock, edits, deletions             limits     plans, credits, 429
     faults      failures on purpose                                       attachments  signed addresses and files
     solutions   categories, folders, articles                             custom     an account's own statuses and fields
+    ratings     what customers thought of it
     account     what the servers know of an account, and of a request     parameters  reading a request
     freshdesk, freshdesk_solutions   the API v2 over a world              answers    what goes out, and how it can fail
     zendesk     the API v2 of Zendesk over the same worlds                zendesk_shape, help_center  its JSON

@@ -6,6 +6,7 @@ Belongs here: ``/{company}/admin/...`` for tests and benchmarks. Does not belong
     POST edit {ids | count, seed, what text|status|touch|reply, status, tick}     status {status, ids}
          delete  restore  spam  archive  {ids | count, seed, touch}               hard_delete {ids | count, seed}
          same_time {ids | count, seed, what}     create {count, seed}             merge {primary, secondaries}
+         rate {ids | count, seed, value 103 ... -103, feedback}
          articles {do edit|delete|create|draft|publish|move|visibility, ids | count, seed, folder, visibility, language,
                    title, description, tags, status}
          churn {edit_every, delete_every, count, on list|conversations, what, seed, limit}
@@ -62,6 +63,7 @@ def _truth(account: Account) -> Json:
         "archived": world.ids("archived"),
         "gone": sorted(world.gone),
         "articles": world.solutions.truth(),
+        "ratings": world.rated(),
     }
 
 
@@ -129,6 +131,18 @@ def _merge(account: Account, primary: int, secondaries: list[int]) -> Json:
 def _create(account: Account, count: int = 1, seed: int = 1) -> Json:
     made = generate.helpdesk(account.world.name, count, seed=f"new {seed}", language=account.world.helpdesk.language)
     return {"ids": account.world.create(made.tickets)}
+
+
+def _rate(
+    account: Account,
+    value: int,
+    feedback: str | None = None,
+    ids: list[int] | None = None,
+    count: int | None = None,
+    seed: int | None = None,
+) -> Json:
+    world = account.world
+    return {"ids": world.rate(world.choose(ids, count, seed), value, feedback)}
 
 
 def _articles(
@@ -277,6 +291,7 @@ ACTIONS: dict[tuple[str, str], Callable[..., Json]] = {
     ("POST", "hard_delete"): _hard_delete,
     ("POST", "merge"): _merge,
     ("POST", "create"): _create,
+    ("POST", "rate"): _rate,
     ("POST", "articles"): _articles,
     ("POST", "churn"): _churn,
     ("POST", "faults"): _faults,

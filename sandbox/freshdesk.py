@@ -10,9 +10,10 @@ import asyncio
 import base64
 import re
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from urllib.parse import parse_qsl
 
-from sandbox import attachments, custom, freshdesk_solutions, parameters, shape
+from sandbox import attachments, corpus, custom, freshdesk_solutions, parameters, shape
 from sandbox.account import Account, Request, family
 from sandbox.answers import (
     FAULTY,
@@ -107,6 +108,10 @@ async def _route(request: Request) -> Answer:  # noqa: C901 - a table, not a tan
             return Answer(204)
         case "GET", ["tickets", number]:
             return _view(request, _ticket(request, number))
+        case "GET", ["tickets", number, "satisfaction_ratings"]:
+            return parameters.one_page(request, request.world.ratings.of([_ticket(request, number).id]))
+        case "GET", ["surveys", "satisfaction_ratings"]:
+            return _ratings(request)
         case "PUT", ["tickets", "merge"]:
             return await _merge(request)
         case "PUT", ["tickets", number]:
@@ -293,6 +298,18 @@ def _records(request: Request, records: Sequence[Json]) -> Answer:
     if "email" in request.query:
         records = [record for record in records if record.get("email") == request.query["email"].lower()]
     return parameters.one_page(request, records)
+
+
+def _ratings(request: Request) -> Answer:
+    """Ratings of the account, without ``created_since`` those of the last 30 days (not verified; the stricter of two)."""
+    parameters.only(request.query, {"created_since", "user_id", "page", "per_page"})
+    month = corpus.stamp(request.world.clock.now() - timedelta(days=30))
+    since = parameters.time(request.query, "created_since") or month
+    found = [one for one in request.world.rated() if one["created_at"] >= since]
+    if "user_id" in request.query:
+        wanted = parameters.number(request.query, "user_id")
+        found = [one for one in found if one["user_id"] == wanted]
+    return parameters.one_page(request, found)
 
 
 def _record(records: Sequence[Json], number: str) -> Answer:

@@ -21,6 +21,7 @@ import orjson
 
 from sandbox import attachments, corpus, shape
 from sandbox.custom import STATUSES, apply
+from sandbox.ratings import Ratings
 from sandbox.shape import Json
 from sandbox.solutions import Solutions
 
@@ -206,7 +207,11 @@ class World:
         companies = [company["id"] for company in helpdesk.companies]
         self.solutions = Solutions(helpdesk.language, helpdesk.agents[0]["id"], companies)
         self.solutions.fill(helpdesk.articles)
-        self.tickets = {record["id"]: Ticket(record) for record in helpdesk.tickets}
+        self.ratings = Ratings(helpdesk.language)
+        self.tickets: dict[int, Ticket] = {}
+        for record in helpdesk.tickets:
+            self.ratings.begin(record)
+            self.tickets[record["id"]] = Ticket(record)
         self.shelves: dict[Place, Shelf] = {place: Shelf() for place in ("live", "deleted", "spam", "archived")}
         self.shelves["live"].fill(self.tickets.values())
         self.gone: list[int] = []
@@ -347,6 +352,24 @@ class World:
         self.shelves[ticket.place].add(ticket)
         if self._feed:
             self._feed.move(number, int(self.clock.now().timestamp()))
+
+    def rate(self, ids: Iterable[int], value: int, feedback: str | None) -> list[int]:
+        """Let the customers rate their tickets, now. No ``updated_at`` moves, but Zendesk exports the tickets again."""
+        rated: list[int] = []
+        for number in ids:
+            self.clock.advance(1)
+            self.ratings.add(self.tickets[number].record(), value, feedback, self.clock.stamp())
+            if self._feed:
+                self._feed.move(number, int(self.clock.now().timestamp()))
+            rated.append(number)
+        return rated
+
+    def rated(self) -> list[Json]:
+        """The ratings that can be seen: those of tickets that are neither deleted nor spam, the oldest first."""
+        given = self.ratings.by_ticket
+        return self.ratings.of(
+            number for number in given if number in self.tickets and self.tickets[number].place in ("live", "archived")
+        )
 
     def customise(self) -> None:
         """Make the account one with statuses and fields of its own, as if it had always been; no ``updated_at`` moves."""

@@ -274,8 +274,8 @@ def _ticket(request: Request, number: str) -> Ticket:
 
 def _with_sideloads(request: Request, shown: Sequence[tuple[Ticket, int]]) -> list[Json]:
     """Tickets with those sideloads that are part of each."""
-    wanted, brands = _included(request), _brand_ids(request.world)
-    rows = [shape.ticket(ticket, moved, request.base, brands) for ticket, moved in shown]
+    wanted, brands, rated = _included(request), _brand_ids(request.world), request.world.ratings.last
+    rows = [shape.ticket(ticket, moved, request.base, brands, rated(ticket.id)) for ticket, moved in shown]
     if "metric_sets" in wanted:
         rows = [row | {"metric_set": shape.metric_set(one)} for row, (one, _) in zip(rows, shown, strict=True)]
     if "comment_count" in wanted:
@@ -325,8 +325,7 @@ def _deleted_tickets(request: Request) -> Answer:
 
 def _satisfaction_ratings(request: Request) -> Answer:
     world, start = request.world, int(request.query.get("start_time") or 0)
-    rated = [shape.rating(world.tickets[number]) for number in world.ids("live")]
-    given = [one for one in rated if one["score"] != "unoffered" and seconds(one["updated_at"]) >= start]
+    given = [shape.rating(one) for one in world.rated() if seconds(one["updated_at"]) >= start]
     return _paged(request, "satisfaction_ratings", given)
 
 

@@ -34,9 +34,9 @@ CHANNELS = {1: "email", 2: "web", 3: "voice", 9: "web_widget", 15: "chat"}
 _TOKEN = re.compile(r"\?token=[^\"'<>\s]*")
 
 
-def ticket(stored: Ticket, moved: int, base: str, brands: dict[int, int]) -> Json:
+def ticket(stored: Ticket, moved: int, base: str, brands: dict[int, int], rated: Json | None) -> Json:
     """A ticket as the export and a view give it, without sideloads. ``moved`` is in seconds since 1970; ``brands`` are
-    the ids of the account's brands by product."""
+    the ids of the account's brands by product; ``rated`` is its last rating, in Freshdesk's shape."""
     record = stored.record()
     status = "deleted" if stored.place in ("deleted", "spam") else _category(record["status"])
     channel = CHANNELS.get(record["source"], "api")
@@ -71,7 +71,7 @@ def ticket(stored: Ticket, moved: int, base: str, brands: dict[int, int]) -> Jso
         "due_at": None,
         "tags": record["tags"],
         "custom_fields": _custom_fields(record),
-        "satisfaction_rating": {"score": score(record)},
+        "satisfaction_rating": _satisfaction(rated),
         "sharing_agreement_ids": [],
         "custom_status_id": CUSTOM_STATUS + (4 if record["status"] == 5 else record["status"]),
         "fields": _custom_fields(record),
@@ -106,11 +106,15 @@ def metric_set(stored: Ticket) -> Json:
     }
 
 
-def score(record: Json) -> str:
-    """Every fifth solved ticket is rated."""
-    if record["status"] not in (4, 5) or record["id"] % 5:
-        return "unoffered"
-    return "bad" if record["id"] % 15 == 0 else "good"
+def score(rated: Json) -> str:
+    return "bad" if rated["ratings"]["default_question"] < 0 else "good"
+
+
+def _satisfaction(rated: Json | None) -> Json:
+    """What stands in a ticket's row."""
+    if rated is None:
+        return {"score": "unoffered"}
+    return {"id": rated["id"], "score": score(rated), "comment": rated["feedback"]}
 
 
 def comments(stored: Ticket) -> list[Json]:
@@ -303,20 +307,18 @@ def ticket_fields(own: dict[str, str], created_at: str) -> list[Json]:
     ]
 
 
-def rating(stored: Ticket) -> Json:
-    record = stored.record()
-    given = record["stats"]["resolved_at"] or record["updated_at"]
+def rating(rated: Json) -> Json:
     return {
-        "id": 370_000_000_000 + stored.id,
-        "ticket_id": stored.id,
-        "requester_id": record["requester_id"],
-        "assignee_id": record["responder_id"],
-        "group_id": record["group_id"],
-        "score": score(record),
-        "comment": None,
+        "id": rated["id"],
+        "ticket_id": rated["ticket_id"],
+        "requester_id": rated["user_id"],
+        "assignee_id": rated["agent_id"],
+        "group_id": rated["group_id"],
+        "score": score(rated),
+        "comment": rated["feedback"],
         "reason": None,
-        "created_at": given,
-        "updated_at": given,
+        "created_at": rated["created_at"],
+        "updated_at": rated["updated_at"],
     }
 
 
