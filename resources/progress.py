@@ -17,7 +17,7 @@ import logging
 import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -128,7 +128,7 @@ class ProgressBook:
         self._written = self._logged = float("-inf")
         self._report: Report | None = None
         self._total: int | None = None
-        self._logs: dict[str, _Log] = {}
+        self._logs: set[Path] = set()
         now = utc_now()
         self.entry = Entry(run_id=run_id, state="running", started_at=now, updated_at=now, notes=self._older_notes)
         self._write()
@@ -158,10 +158,8 @@ class ProgressBook:
         ended: dict[str, Any] = {"state": outcome, "seconds_left": None, "notes": tuple(kept)[:_MOST_NOTES]}
         self.entry = self.entry.model_copy(update=ended)
         self._write()
-        for log in self._logs.values():
-            log.write(f"{self._line_head} {outcome}")
-            log.close()
-        self._logs.clear()
+        for path in sorted(self._logs):
+            _log(path, [f"{self._line_head} {outcome}"])
 
     def _count(self, now: float) -> None:
         """Bring the entry up to what was last reported."""
@@ -212,44 +210,34 @@ class ProgressBook:
         more = "".join(f" {key}={value}" for key, value in rest.items() if value is not None)
         head = f"{self._line_head} {table}"
         lines = [f"{head} {counts}{more}"]
-        for note in map(_safe, report.notes):
+        for note in map(_safe, report.notes[:_MOST_NOTES]):
             if (table, note) not in self._logged_notes:
                 self._logged_notes.add((table, note))
                 lines.append(f"{head} note: {note}")
-        if name not in self._logs:
-            self._logs[name] = _Log(self._home / "progress" / f"{name}.log")
-        for line in lines:
-            self._logs[name].write(line)
+        path = self._home / "progress" / f"{name}.log"
+        self._logs.add(path)
+        _log(path, lines)
 
     @property
     def _line_head(self) -> str:
         return f"{utc_now()} {self._company} {self._run_id}"
 
 
-class _Log:
-    """A log that several processes write to and rotate. What cannot be written is left out."""
-
-    def __init__(self, path: Path) -> None:
-        self._handler: ConcurrentRotatingFileHandler | None = None
-        with suppress(OSError):
-            path.parent.mkdir(exist_ok=True)
-            self._handler = ConcurrentRotatingFileHandler(
-                path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES - 1, encoding="utf-8"
-            )
-            self._handler.handleError = lambda record: None
-
-    def write(self, line: str) -> None:
-        if self._handler:
-            self._handler.emit(logging.LogRecord("progress", logging.INFO, "", 0, line, None, None))
-
-    def close(self) -> None:
-        if self._handler:
-            self._handler.close()
+def _log(path: Path, lines: Sequence[str]) -> None:
+    """Append to a log that several processes write to and rotate; what cannot be written is left out. It is closed again, for
+    lines are rare and a run may be cut off."""
+    with suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        handler = ConcurrentRotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES - 1, encoding="utf-8")
+        handler.handleError = lambda record: None
+        for line in lines:
+            handler.emit(logging.LogRecord("progress", logging.INFO, "", 0, line, None, None))
+        handler.close()
 
 
 def _safe(note: str) -> str:
     """In one line, without addresses of people."""
-    return _ADDRESS.sub("…@…", " ".join(note.split()))[:_LONGEST_NOTE]
+    return _ADDRESS.sub("…@…", " ".join(note.split())[:_LONGEST_NOTE])
 
 
 def _entries(path: Path) -> dict[str, Any]:
