@@ -48,6 +48,7 @@ def result(run: CompanyRun, table: str, report: Report, **more: Any) -> dg.Mater
     run.progress(table, report)
     paid = {"calls": report.calls, "tokens": report.tokens, "cost": round(report.cost, 6)} if report.calls else {}
     requests = {"requests": report.requests} if report.requests else {}
+    more = {**more, "more_to_come": True} if report.more else more
     notes = {"notes": "\n".join(report.notes)} if report.notes else {}
     return dg.MaterializeResult(
         metadata={

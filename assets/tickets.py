@@ -15,6 +15,7 @@ from domain.errors import InputError
 from resources import erase
 from resources.company_run import CompanyRun
 from resources.helpdesk.collect import Collection, Walk
+from resources.helpdesk.collect_ratings import collect_ratings
 from resources.vector_index.edge import EdgeWriter
 
 Run = dg.ResourceParam[CompanyRun]
@@ -31,6 +32,16 @@ class SyncConfig(dg.Config):
     """Fetch this one document only."""
     accept_deletions: int = 0
     """So many deletions at once are right."""
+    since: str = ""
+    """Take what changed from this day on (YYYY-MM-DD), and leave the company's own place alone."""
+    until: str = ""
+    """Take what changed up to this day, included."""
+
+
+def walk_of(config: SyncConfig, run: CompanyRun) -> Walk:
+    """What a run asks of a collection; a long walk goes on in the next run."""
+    most = run.company.setting("slice_documents")
+    return Walk(config.full, config.doc, config.accept_deletions, config.since, config.until, most)
 
 
 def _asset(*sources: str, kinds: set[str]) -> Any:
@@ -46,7 +57,6 @@ def _asset(*sources: str, kinds: set[str]) -> Any:
 @_asset(kinds={"table"})
 def raw_tickets(config: SyncConfig, company_run: Run) -> Result:
     """Tickets with their threads, as the helpdesk gave them: new and changed ones, those that wait, and what is gone."""
-    walk = Walk(config.full, config.doc, config.accept_deletions)
     collection = Collection(
         company_run.helpdesk,
         company_run.store,
@@ -55,7 +65,7 @@ def raw_tickets(config: SyncConfig, company_run: Run) -> Result:
         lambda report: company_run.progress("raw_tickets", report),
     )
     try:
-        report = collection.run(walk)
+        report = collection.run(walk_of(config, company_run))
     except InputError:
         # Dagster keeps what stops a run, and a broken export is told by its cells: those stay outside.
         if company_run.company.platform != "export":
@@ -65,9 +75,16 @@ def raw_tickets(config: SyncConfig, company_run: Run) -> Result:
     return result(company_run, "raw_tickets", report)
 
 
-@_asset("raw_tickets", kinds={"table"})
+@_asset(kinds={"table"})
+def ticket_ratings(company_run: Run) -> Result:
+    """How content customers were, where the helpdesk keeps that apart from the ticket."""
+    report = collect_ratings(company_run.helpdesk, company_run.store, company_run.run_id, company_run.now)
+    return result(company_run, "ticket_ratings", report)
+
+
+@_asset("raw_tickets", "ticket_ratings", kinds={"table"})
 def merged_tickets(company_run: Run) -> Result:
-    """Ticket, ordered thread and attachments' metadata as one document, in plain text."""
+    """Ticket, ordered thread, attachments with their text, and ratings as one document, in plain text."""
     helpdesk = company_run.helpdesk
     stage = ticket_stages.merged_tickets(helpdesk.neutral, helpdesk.version)
     return result(company_run, "merged_tickets", company_run.derive(stage))

@@ -174,6 +174,20 @@ SETTINGS: dict[str, Setting] = {
             _choice("full", "threads", "none"),
         ),
         Setting(
+            "attachment_texts",
+            "on|off",
+            "on",
+            "text files, PDF and Word documents among the attachments are read, and searched",
+            _choice("on", "off"),
+        ),
+        Setting(
+            "slice_documents",
+            "100-1000000",
+            10_000,
+            "a long first load goes through all assets in slices of so many documents",
+            _number(100, 1_000_000, int),
+        ),
+        Setting(
             "helpdesk_user",
             "address",
             "",

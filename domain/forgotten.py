@@ -16,9 +16,16 @@ from email.utils import parseaddr
 from typing import Literal
 
 from domain.fingerprint import canonical, clean
+from domain.stage import DataType
 from domain.ticket import Person
 
-Kind = Literal["document", "requester"]
+Kind = Literal["document", "article", "requester"]
+_KINDS: dict[DataType, Kind] = {"ticket": "document", "kb": "article"}
+
+
+def kind_of(data_type: DataType) -> Kind:
+    """What a document of a type is called on the list: a ticket and an article may have one id."""
+    return _KINDS[data_type]
 
 
 def digest(company: str, kind: Kind, value: str) -> str:
@@ -57,10 +64,12 @@ def writes(address: str, text: str) -> bool:
 
 
 class Forgotten:
-    """The list of one company. ``listed`` maps each digest to when it was forgotten (ISO 8601 UTC)."""
+    """The list of one company. ``listed`` maps each digest to when it was forgotten (ISO 8601 UTC); ``data_type`` is that
+    of the documents that are asked for."""
 
-    def __init__(self, company: str, listed: Mapping[str, str]) -> None:
+    def __init__(self, company: str, listed: Mapping[str, str], data_type: DataType = "ticket") -> None:
         self.company = company
+        self.kind: Kind = kind_of(data_type)
         self._listed = listed
 
     def __bool__(self) -> bool:
@@ -68,7 +77,7 @@ class Forgotten:
 
     def document(self, doc_id: str) -> bool:
         """Whether a document is on the list itself."""
-        return digest(self.company, "document", doc_id) in self._listed
+        return digest(self.company, self.kind, doc_id) in self._listed
 
     def ticket_of(self, person: Person, created_at: str) -> bool:
         """Whether a ticket is left out for its requester: those that they wrote up to the moment of forgetting, and those

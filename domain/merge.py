@@ -12,10 +12,10 @@ from typing import Any, Literal
 from domain.mail_text import MAIL_TEXT_VERSION, message_text
 from domain.ticket import Message, Ticket
 
-MERGE_VERSION = f"1.{MAIL_TEXT_VERSION}"
+MERGE_VERSION = f"2.{MAIL_TEXT_VERSION}"
 """Changes whenever the same ticket would give another document; part of the row's ``made_by``."""
 
-THREAD_TEXT_VERSION = "1"
+THREAD_TEXT_VERSION = "2"
 """Changes whenever the same document would give another text to search."""
 
 DESCRIPTION = "description"
@@ -32,7 +32,7 @@ _LANGUAGE_SAMPLE = 4000
 
 
 def merge(ticket: Ticket) -> Json:
-    """The ticket as one JSON document: its fields, the cleaned thread, and the metadata of all its files.
+    """The ticket as one JSON document: its fields, the cleaned thread, and all its files with their text.
 
     The description comes first, then the messages by time and id; where a time is missing, the source's order stays.
     A message without text and without files is left out, and so is one that repeats the description (web chats do).
@@ -50,6 +50,8 @@ def merge(ticket: Ticket) -> Json:
         "channel": ticket.channel,
         "tags": list(ticket.tags),
         "product": ticket.product,
+        "group": ticket.group,
+        "agent": ticket.agent,
         "requester": asdict(ticket.requester),
         "created_at": ticket.created_at,
         "updated_at": ticket.updated_at,
@@ -59,16 +61,20 @@ def merge(ticket: Ticket) -> Json:
         "messages": messages,
         "attachments": _attachments(ticket),
         "custom_fields": ticket.custom_fields,
+        "satisfaction": [asdict(one) for one in ticket.satisfaction],
+        "merged_into": ticket.merged_into,
     }
 
 
 def thread_text(merged: Json, audience: Audience = "customer") -> str:
-    """All text of a merged document that is searched: its subject and messages, one a paragraph.
+    """All text of a merged document that is searched: its subject, its messages and its files, one a paragraph.
 
-    Private notes are left out for the audience "customer" (DESIGN §6.7).
+    Private notes, and files attached to them, are left out for the audience "customer" (DESIGN §6.7).
     """
-    public = (message["text"] for message in merged["messages"] if audience == "agent" or not message["private"])
-    return "\n\n".join(text for text in (merged["subject"], *public) if text)
+    hidden = {message["id"] for message in merged["messages"] if message["private"] and audience == "customer"}
+    said = (message["text"] for message in merged["messages"] if message["id"] not in hidden)
+    files = (file["text"] for file in merged["attachments"] if file["message_id"] not in hidden)
+    return "\n\n".join(text for text in (merged["subject"], *said, *dict.fromkeys(files)) if text)
 
 
 def language_of(text: str) -> Language:

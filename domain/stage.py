@@ -10,20 +10,41 @@ when its content does (R2); what readers have seen is a ``Cursor`` of a top and 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from domain.company import CompanyId
 from domain.fingerprint import fingerprint
 
+DataType = Literal["ticket", "kb"]
+
 TABLES: dict[str, str] = {
     "raw_tickets": "tickets with their threads, as the helpdesk gave them",
+    "ticket_ratings": "how content customers were, where the helpdesk keeps that apart from the ticket",
     "merged_tickets": "ticket, thread and attachments as one document",
     "ticket_summaries": "problem, cause, solution, result and tags of resolved tickets",
     "ticket_embeddings": "the summary as a vector",
     "ticket_terms": "the words of the whole thread that a search can find",
     "ticket_collection": "the points of the vector collection",
+    "raw_kb": "articles of the help centre, as the helpdesk gave them, drafts included",
+    "kb_passages": "published articles, cut by their headings",
 }
 """Every stage table, in the order the data flows. The asset has the table's name."""
+
+ATTACHMENTS = "attachments"
+"""In the queue: tickets that are stored without the text of a file that could not be read."""
+
+NEVER = "9999-12-31T00:00:00Z"
+"""When that is due again which no later try would change; a person can ask for it (``sync --doc``)."""
+
+
+def tables_of(data_type: DataType) -> tuple[str, ...]:
+    """The stage tables of a data type: a document's id is one only within its type."""
+    return tuple(name for name in TABLES if (data_type == "kb") == ("kb" in name.split("_")))
+
+
+def queues_of(data_type: DataType) -> tuple[str, ...]:
+    """In the queue: the targets whose documents are of a data type."""
+    return (*tables_of(data_type), *([ATTACHMENTS] if data_type == "ticket" else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +161,7 @@ class Report:
 
     ``read`` were looked at; of them ``changed`` have new content, ``skipped`` are as they were, ``removed`` left the
     table, ``failed`` wait in the queue. ``notes`` are for people; ``sample`` holds some ids that changed.
+    ``total`` is how many there are to be read, where the source tells; ``more``: this was a slice, and more is to come.
     """
 
     read: int = 0
@@ -152,6 +174,8 @@ class Report:
     tokens: int = 0
     cost: float = 0.0
     requests: int = 0
+    total: int | None = None
+    more: bool = False
     notes: list[str] = field(default_factory=list[str])
     sample: list[str] = field(default_factory=list[str])
 
@@ -215,6 +239,10 @@ class CompanyStore(Protocol):
 
     def ids(self, table: str) -> set[str]:
         """The ids of the live rows."""
+        ...
+
+    def ids_between(self, table: str, low: str, high: str) -> set[str]:
+        """The ids of the live rows with low <= source_hash < high; of a raw table, where that is the source's version."""
         ...
 
     def count(self, table: str, made_by: str | None = None) -> int:

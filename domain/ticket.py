@@ -16,12 +16,26 @@ AUTHORS: tuple[Author, ...] = ("customer", "agent", "system")
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file's metadata, never its signed address. ``size`` is in bytes."""
+    """A file's metadata, never its signed address. ``size`` is in bytes; ``text`` is what a file of text, a PDF or a
+    document says, "" where that was not read."""
 
     id: str
     name: str
     content_type: str = ""
     size: int = 0
+    text: str = ""
+
+
+Content = Literal["good", "neutral", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Satisfaction:
+    """How content the customer was, in their own words in ``comment``."""
+
+    score: Content
+    comment: str = ""
+    created_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +66,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """One ticket with its thread; the description is not among the messages.
+    """One ticket with its thread; the description is not among the messages. ``group`` and ``agent`` are names.
+    ``merged_into`` is the id of the ticket that holds this one's thread now, or "".
 
     ``status`` is the helpdesk's own word in lower case ("open", "resolved", "waiting on customer");
     "" means that the source gives none, which counts as resolved. Times as in :class:`Message`.
@@ -68,6 +83,8 @@ class Ticket:
     channel: str = ""
     tags: tuple[str, ...] = ()
     product: str = ""
+    group: str = ""
+    agent: str = ""
     requester: Person = Person()
     created_at: str = ""
     updated_at: str = ""
@@ -75,6 +92,8 @@ class Ticket:
     url: str = ""
     attachments: tuple[Attachment, ...] = ()
     custom_fields: dict[str, Any] = field(default_factory=dict[str, Any])
+    satisfaction: tuple[Satisfaction, ...] = ()
+    merged_into: str = ""
 
     def content_hash(self) -> str:
         """Hash of what the ticket says. A new ``updated_at`` alone is no change (DESIGN §3.2)."""

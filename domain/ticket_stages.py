@@ -5,6 +5,7 @@ Does not belong here: the walk over the rows (``derive``), or how a summary or a
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from domain import extractive, merge, points, summary, tokens
@@ -13,7 +14,7 @@ from domain.derive import Input, Sources, Stage, each
 from domain.fingerprint import fingerprint
 from domain.stage import Failed, Made
 from domain.summary import Summary
-from domain.ticket import Ticket
+from domain.ticket import Satisfaction, Ticket
 
 Json = dict[str, Any]
 _BATCH = 32
@@ -21,17 +22,27 @@ _BATCH = 32
 
 
 def merged_tickets(neutral: Callable[[Json], Ticket], adapter: str) -> Stage:
-    """Ticket, thread and attachments as one document. ``adapter`` is the version of ``neutral``."""
+    """Ticket, thread, attachments and ratings as one document. ``adapter`` is the version of ``neutral``."""
 
     def project(rows: Sources) -> Input | None:
-        (raw,) = rows
-        return None if raw is None else Input(raw.payload, raw.content_hash)
+        raw, rated = rows
+        if raw is None:
+            return None
+        return Input((raw.payload, rated and rated.payload), [raw.content_hash, rated and rated.content_hash])
+
+    def make(given: tuple[Json, Json | None]) -> Made:
+        payload, rated = given
+        ticket = neutral(payload)
+        if rated:
+            ratings = sorted(rated["ratings"].values(), key=lambda one: one["created_at"])
+            ticket = replace(ticket, satisfaction=tuple(Satisfaction(**one) for one in ratings))
+        return Made(merge.merge(ticket))
 
     return Stage(
         "merged_tickets",
-        ("raw_tickets",),
+        ("raw_tickets", "ticket_ratings"),
         project,
-        each(lambda payload: Made(merge.merge(neutral(payload)))),
+        each(make),
         made_by=f"merge-{merge.MERGE_VERSION} {adapter}",
     )
 
@@ -150,9 +161,11 @@ def ticket_collection(company: Company, model_id: str) -> Stage:
 
 
 def _is_case(company: Company, merged: Json) -> bool:
-    """Whether a ticket is a solved case that says anything."""
-    return company.is_resolved(merged["status"]) and bool(merge.thread_text(merged).strip())
+    """Whether a ticket is a solved case that says anything. What was merged into another ticket is told there."""
+    return (
+        company.is_resolved(merged["status"]) and not merged["merged_into"] and bool(merge.thread_text(merged).strip())
+    )
 
 
 def _resolved_rule(company: Company) -> str:
-    return fingerprint(sorted(company.setting("resolved_statuses")))
+    return fingerprint([sorted(company.setting("resolved_statuses")), "not merged"])

@@ -5,7 +5,7 @@ Belongs here: putting the parts together. Does not belong here: any of the parts
 
 import dagster as dg
 
-from assets import checks, published_tables, tickets
+from assets import checks, knowledge_base, published_tables, tickets
 from pipelines.jobs import sync
 from pipelines.schedules import nightly
 from pipelines.sensors import follow_registry
@@ -17,7 +17,7 @@ from resources.settings import Settings
 def build(progress: Progress = silent) -> dg.Definitions:
     """The definitions; ``progress`` watches the stages of a run in this process."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([tickets, published_tables]),
+        assets=dg.load_assets_from_modules([tickets, knowledge_base, published_tables]),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[sync],
         schedules=[nightly],

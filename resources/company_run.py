@@ -5,7 +5,7 @@ Belongs here: putting together what an asset, or a command, works with. Does not
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from resources.clock import utc_now
 from resources.companies import Companies
 from resources.embedder import Embedder, choose_model, open_embedder
 from resources.helpdesk.base import Helpdesk
+from resources.helpdesk.collect import names_state
 from resources.helpdesk.platforms import open_helpdesk
 from resources.settings import Settings
 from resources.storage.sql import SqlCompanyStore
@@ -47,11 +48,18 @@ class CompanyRun:
 
     @cached_property
     def helpdesk(self) -> Helpdesk:
-        return open_helpdesk(self.companies, self.company)
+        helpdesk = open_helpdesk(self.companies, self.company)
+        helpdesk.names = self.store.state(names_state()) or helpdesk.names
+        return helpdesk
 
     @cached_property
     def embedder(self) -> Embedder:
         return open_embedder(self._model())
+
+    def close(self) -> None:
+        """End what the clients have running."""
+        if "helpdesk" in self.__dict__:  # it was used
+            self.helpdesk.close()
 
     def embed(self, texts: Sequence[str]) -> list[bytes]:
         """Passages as little-endian float32."""
@@ -92,5 +100,5 @@ def company_run(
     companies = Companies(settings)
     with companies.lock(company_id(company), holder) as open_store:
         known = companies.get(company)  # under the lock: it may have been removed meanwhile
-        with open_store() as store:
-            yield CompanyRun(companies, known, store, run_id, utc_now(), progress)
+        with open_store() as store, closing(CompanyRun(companies, known, store, run_id, utc_now(), progress)) as run:
+            yield run

@@ -17,6 +17,9 @@ _LEFT = ("X-RateLimit-Remaining", "X-Rate-Limit-Remaining", "RateLimit-Remaining
 _USED = ("X-RateLimit-Used-CurrentRequest",)
 #: Seconds in which another thread's answer may tell more.
 _SOON = 0.02
+#: Our part of a window may be spent evenly over this share of it, after this share of our part at once. Over the whole
+#: window would be smoother, and would make the last window of a walk last a whole one.
+_SPREAD, _AT_ONCE = 0.5, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class RateBudget:
 
     A server counts credits in windows: so many (``X-RateLimit-Total``, or Zendesk's ``X-Rate-Limit``) until the window
     ends, then anew. We use
-    ``share`` of them and leave the rest to the customer's own tools. When our part is spent, all threads wait until
+    ``share`` of them and leave the rest to the customer's own tools, and spend them evenly over the first half of the
+    window, so that nobody else meets a wall of ours. When our part is spent, all threads wait until
     the window must have ended, then one request goes first and learns what the new one holds. A window counts as
     begun when we first saw it, so waiting ``window`` seconds is always enough; accounts that count by the hour only
     make that one request find nothing new, once a minute. Without the headers there is no limit.
@@ -100,11 +104,16 @@ class RateBudget:
             return self._paused_until - now
         if self._left is None or self.total is None:
             return 0.0
-        room = self._left - cost - self.total * (1 - self.share)
-        if now < self._ends and room < 0:
+        if now >= self._ends:
+            return _SOON if self._in_flight else 0.0
+        ours = self.total * self.share
+        room = self._left - cost - (self.total - ours)
+        if room < 0:
             return self._ends - now
-        enough = room >= self._in_flight if now < self._ends else not self._in_flight
-        return 0.0 if enough else _SOON
+        early = self._in_flight + ours - room - ours * (_AT_ONCE + (1 - (self._ends - now) / self.window) / _SPREAD)
+        if room >= self._in_flight and early > 0:
+            return max(_SOON, early / ours * _SPREAD * self.window)
+        return 0.0 if room >= self._in_flight else _SOON
 
 
 class Pace:

@@ -21,7 +21,20 @@ from typing import Any, cast
 from domain.errors import DocumentError, InputError
 from domain.fingerprint import clean, fingerprint
 from domain.ticket import AUTHORS, Author, Message, Person, Ticket
-from resources.helpdesk.base import Account, Document, Estimate, Json, Known, Page, Unreadable
+from resources.helpdesk.base import (
+    Account,
+    Articles,
+    Document,
+    Estimate,
+    Json,
+    Page,
+    Ratings,
+    Slice,
+    Span,
+    Stored,
+    Unreadable,
+    Whereabouts,
+)
 from resources.table_file import ENDINGS, Row, as_text, from_json, kind, reading, rows
 
 VERSION = "export-1"
@@ -46,6 +59,8 @@ class Export:
 
     platform = "export"
     version = VERSION
+    names: Json = {}  # noqa: RUF012 -- never changed: a file has words, not numbers
+    articles: Articles | None = None
     absent_is_gone = True
 
     def __init__(self, path: str | Path, *, columns: Mapping[str, str] | None = None) -> None:
@@ -66,8 +81,29 @@ class Export:
     def plan(self, account: Account) -> Estimate:
         return Estimate(0, 0, 0.0, basis=f"{account.tickets} tickets in a file: no requests")
 
-    def pages(self, cursor: Json | None, known: Known) -> Iterator[Page]:
-        """All rows, or nothing where the file says what it said last time. A walk that was killed starts anew."""
+    def start(self, since: str) -> Json:
+        return {"since": since}
+
+    def size(self) -> int | None:
+        """Nobody knows before the file was read."""
+        return None
+
+    def audit(self, since: str) -> Iterator[Slice]:
+        """Not needed: a walk shows all there are."""
+        return iter(())
+
+    def whereabouts(self, doc_id: str) -> Whereabouts:
+        return "gone" if self.one(doc_id) is None else "here"
+
+    def ratings(self, cursor: Json | None) -> Iterable[Ratings]:
+        return ()
+
+    def close(self) -> None:
+        """Nothing runs beside it."""
+
+    def pages(self, cursor: Json | None, stored: Stored, span: Span) -> Iterator[Page]:
+        """All rows, or nothing where the file says what it said last time. A walk that was killed starts anew. Between two
+        days, the rows that were updated then; those of no day are in none."""
         file = self._file()
         stamp = _stamp(file)
         if cursor and cursor.get("stamp") == stamp:
@@ -78,13 +114,13 @@ class Export:
         self._validate(file)
         left = self._rows(file)
         while chunk := list(islice(left, CHUNK)):
-            yield self._page([row for _, row in chunk], cursor or {}, known)
+            yield self._page([row for _, row in chunk if _is_within(row, cursor or {}, span)], cursor or {}, stored)
         if _stamp(file) != stamp:
             raise InputError(f"{file} was changed while it was read.", remedy="Run again when it is complete.")
         settled = time.time() - stamp[1] / 1e9 > UNSETTLED_SECONDS
         yield Page((), (), {"content": content, "stamp": stamp if settled else None}, walked_all=True)
 
-    def one(self, doc_id: str) -> Document | None:
+    def one(self, doc_id: str, kept: Json | None = None) -> Document | None:
         """Raises ``DocumentError`` when the row cannot be understood."""
         for _, row in self._rows(self._file()):
             if row["ticket_id"] == doc_id:
@@ -96,7 +132,7 @@ class Export:
         with _known_shape():
             return _ticket(payload)
 
-    def _page(self, chunk: list[Json], cursor: Json, known: Known) -> Page:
+    def _page(self, chunk: list[Json], cursor: Json, stored: Stored) -> Page:
         documents: list[Document] = []
         unreadable: list[Unreadable] = []
         for row in chunk:
@@ -104,8 +140,8 @@ class Export:
                 documents.append(self._document(row))
             except DocumentError as odd:
                 unreadable.append(Unreadable(row["ticket_id"], str(odd)))
-        stored = known([document.doc_id for document in documents])
-        fresh = [document for document in documents if stored.get(document.doc_id) != document.version]
+        versions = stored.versions([document.doc_id for document in documents])
+        fresh = [document for document in documents if versions.get(document.doc_id) != document.version]
         return Page(fresh, [row["ticket_id"] for row in chunk], cursor, unreadable=unreadable)
 
     def _document(self, row: Json) -> Document:
@@ -168,6 +204,11 @@ class Export:
                     f"Columns found: {', '.join(columns[:40]) or 'none'}.",
                     f'The setting columns can name another: {{"{ours}": "COLUMN"}}.',
                 )
+
+
+def _is_within(row: Json, cursor: Json, span: Span) -> bool:
+    since = cursor.get("since", "")
+    return not (since or span.until) or since <= _moment(row.get("updated_at")) <= (span.until or "9")
 
 
 def _stamp(file: Path) -> list[int]:

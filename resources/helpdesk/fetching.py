@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.errors import DocumentError
-from resources.helpdesk.base import Document, Json, Page, Unreadable
+from resources.helpdesk.base import Document, Json, Page, Stored, Unreadable
 from resources.http import BadAnswer, HttpRefused
 
 #: Documents in one page of ours. Small, so that a kill wastes little: what was fetched and not yet committed.
@@ -26,8 +26,16 @@ class Gone:
     """A document that the source says is deleted or spam."""
 
 
-#: A document of a walk: its row where it must be fetched, None where it is stored just as it was listed.
-Step = tuple[str, "Json | Gone | None"]
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A document that must be fetched: its ``row`` of the list, and what is stored of it (``kept``)."""
+
+    row: Json
+    kept: Json | None = None
+
+
+#: A document of a walk; None where it is stored just as it was listed.
+Step = tuple[str, Moved | Gone | None]
 Outcome = Document | Unreadable | Gone | None
 
 
@@ -86,9 +94,18 @@ class _Chunk:
 _Waiting = tuple[str, "Future[Outcome] | Gone | None"]
 
 
+def moved(rows: Mapping[str, Json], version: Callable[[Json], str], stored: Stored) -> list[Step]:
+    """The steps of listed documents: those whose version is not the stored one must be fetched."""
+    versions = stored.versions(list(rows))
+    stale = [doc_id for doc_id, row in rows.items() if versions.get(doc_id) != version(row)]
+    kept = stored.payloads(stale)
+    steps: dict[str, Moved | None] = dict.fromkeys(rows)
+    return list((steps | {doc_id: Moved(rows[doc_id], kept.get(doc_id)) for doc_id in stale}).items())
+
+
 def fetched(
     lists: Iterable[Listed],
-    fetch: Callable[[Json], Outcome],
+    fetch: Callable[[Moved], Outcome],
     cursor: Json | None,
     *,
     workers: int,
@@ -121,19 +138,19 @@ def fetched(
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, fetch: Callable[[Json], Outcome], lists: Iterable[Listed], workers: int
+    pool: ThreadPoolExecutor, fetch: Callable[[Moved], Outcome], lists: Iterable[Listed], workers: int
 ) -> Iterable[tuple[str, Outcome] | Listed]:
     """Every document and, behind its own, every list. One that takes long (it is tried again) keeps the others from being
     given back, not from being fetched."""
     free = threading.Semaphore(workers * 3 // 2)
     ahead: deque[_Waiting | Listed] = deque()
     for listed in lists:
-        for doc_id, row in listed.steps:
-            if isinstance(row, dict):
+        for doc_id, step in listed.steps:
+            if isinstance(step, Moved):
                 free.acquire()
-                row = pool.submit(fetch, row)
-                row.add_done_callback(lambda _: free.release())
-            ahead.append((doc_id, row))
+                step = pool.submit(fetch, step)
+                step.add_done_callback(lambda _: free.release())
+            ahead.append((doc_id, step))
             while ahead and (len(ahead) > AHEAD or _is_settled(ahead[0])):
                 yield _settled(ahead.popleft())
         ahead.append(listed)

@@ -1,67 +1,72 @@
-"""Freshdesk, API v2: a walk over all tickets that loses none, and their threads.
+"""Freshdesk, API v2: its tickets with their threads and files, and what else an account has.
 
 Belongs here: Freshdesk's addresses and parameters, and the order in which they are asked.
-Does not belong here: what the fields mean (``freshdesk_ticket``), sending and retrying (``resources/http``), pacing
-(``resources/rate_budget``), what is made of a ticket.
+Does not belong here: lists without gaps (``freshdesk_lists``), what the fields mean (``freshdesk_ticket``), the names of
+an account's numbers (``freshdesk_names``), articles (``freshdesk_articles``), ratings (``freshdesk_ratings``), sending and
+retrying (``resources/http``), pacing (``resources/rate_budget``), what is made of a ticket.
 
-**The walk.** Pages by number lose tickets: whatever is edited or deleted meanwhile shifts the rest. So only the first
-page is ever read, from ``updated_since`` = the last row seen, in order of ``updated_at``: what changes moves to the
-end, where the walk is still to come. A whole page that shares one second (a *tie*) is the exception: it is paged, and
-swept again until two sweeps agree, which proves that nothing had shifted in the first.
-Deleted and spam tickets are in no list but their own; those are walked the same way, after the live one. Whether a
-deletion moves ``updated_at`` is not documented, so what lies there is read again from its beginning, in turns.
+**The walk.** Live tickets by time of change. Deleted and spam tickets are in no list but their own; those are walked the
+same way, after the live one. Whether a deletion moves ``updated_at`` is not documented, so what lies there is read again
+from its beginning, in turns. Archived tickets are in no list at all, and tickets deleted for good leave no trace: the
+audit finds both.
 """
 
-import logging
-import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from domain.errors import DocumentError, SourceUnavailable
-from domain.fingerprint import clean
+from domain.errors import DocumentError
+from domain.fingerprint import clean, fingerprint
 from domain.ticket import Ticket
-from resources.helpdesk.base import Account, Document, Estimate, Json, Known, Page
-from resources.helpdesk.fetching import Gone, Listed, Outcome, Step, fetched, settled
-from resources.helpdesk.freshdesk_ticket import STATUSES, Reader, known_shape
-from resources.http import Answer, BadAnswer, Http, HttpRefused, basic
+from resources.helpdesk.base import (
+    ARCHIVED,
+    Account,
+    Document,
+    Estimate,
+    Json,
+    Page,
+    Ratings,
+    Slice,
+    Span,
+    Stored,
+    Whereabouts,
+)
+from resources.helpdesk.fetching import Gone, Listed, Moved, Outcome, Step, fetched, moved, settled
+from resources.helpdesk.files import File, Files
+from resources.helpdesk.freshdesk_articles import FreshdeskArticles
+from resources.helpdesk.freshdesk_lists import LIST_COST, PER_PAGE, Row, TicketLists
+from resources.helpdesk.freshdesk_names import Names
+from resources.helpdesk.freshdesk_ratings import ratings
+from resources.helpdesk.freshdesk_ticket import Reader, drop_signed, file_size, known_shape
+from resources.http import BadAnswer, Http, HttpRefused, basic
 from resources.rate_budget import RateBudget
 
-log = logging.getLogger(__name__)
-
-VERSION = "freshdesk-1"
-PER_PAGE = 100
+VERSION = "freshdesk-2"
 #: Conversations that a ticket's own view brings along.
 VIEWED = 10
-#: A list's includes; each costs two credits more. Without ``description`` newer accounts give no text.
-INCLUDES = "description,requester,stats"
-LIST_COST, VIEW_COST = 7, 2
+VIEW_COST = 2
+#: Requests of a first walk that are for no list and no ticket.
+BESIDE = 8
 EPOCH = "1970-01-01T00:00:00Z"
-#: A list may show a ticket a little after its time, so a walk that reached the present begins this much earlier next time.
-LAG = timedelta(minutes=1)
 #: Pages of deleted (spam) tickets read again each time; Freshdesk empties both after 30 days, so most accounts have fewer.
 TRASH_PAGES = 10
+#: What a version is below that of every archived ticket, and above every time.
+_END = "9"
 
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
-
-Row = Json
-Place = Literal["live", "deleted", "spam"]
 Trash = Literal["deleted", "spam"]
 TRASH: tuple[Trash, ...] = ("deleted", "spam")
 
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """What one list answer brought. ``since`` is where the walk stands once the ``steps`` are done; ``news`` tells whether
-    any of them differs from what is stored; ``is_last``: the list ends here. ``stands`` go into the cursor."""
+    """What one list answer leads to. ``since`` is where the walk stands once the ``steps`` are done; ``is_last``: the list
+    ends here. ``stands`` go into the cursor."""
 
     steps: list[Step]
     since: str
-    news: bool
     is_last: bool
     stands: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -73,15 +78,14 @@ def _authorization(key: str) -> str:
 class Freshdesk:
     """One Freshdesk account. ``url`` is ``https://ACCOUNT.freshdesk.com``.
 
-    ``conversations``: whose threads are fetched, of ``all`` tickets or of the ``resolved`` ones (by ``is_resolved``,
-    which is given the status in words). ``attachments``: metadata of all files (``full``: 2 credits a ticket), of those
-    in the thread (``threads``: 1), or ``none`` (1). ``since`` (YYYY-MM-DD): tickets untouched since are left out.
-    ``rate_share`` is the part of the account's request limit that may be used. ``statuses`` and ``products`` name an
-    account's own numbers. ``renewed_key`` is asked for the key as it is now when ``key`` was refused in mid-walk.
+    ``conversations``: whose threads are fetched, of ``all`` tickets or of the ``resolved`` ones, whose status is one of
+    ``resolved_statuses`` (in lower case). ``attachments``: metadata of all files (``full``: 2 credits a ticket), of those
+    in the thread (``threads``: 1), or ``none`` (1); ``file_texts``: whether files are also read. ``since`` (YYYY-MM-DD):
+    tickets untouched since are left out. ``rate_share`` is the part of the account's request limit that may be used.
+    ``renewed_key`` is asked for the key as it is now when ``key`` was refused in mid-walk.
     """
 
     platform = "freshdesk"
-    version = VERSION
     absent_is_gone = False  # archived tickets are in no list
 
     def __init__(
@@ -92,19 +96,18 @@ class Freshdesk:
         renewed_key: Callable[[], str] | None = None,
         conversations: Literal["all", "resolved"] = "all",
         attachments: Literal["full", "threads", "none"] = "full",
+        file_texts: bool = True,
         since: str = "",
         rate_share: float = 0.8,
-        is_resolved: Callable[[str], bool] = lambda status: status in ("resolved", "closed"),
-        statuses: Mapping[int, str] | None = None,
-        products: Mapping[int, str] | None = None,
+        resolved_statuses: Sequence[str] = ("resolved", "closed"),
         workers: int = 8,
     ) -> None:
         self.url = url.rstrip("/")
         self.attachments = attachments
         self.requests = 0
-        self.notes: list[str] = []
         self._counting = threading.Lock()
-        self._reader = Reader(self.url, STATUSES | dict(statuses or {}), dict(products or {}))
+        self._reader = Reader(self.url)
+        self._files = Files(self.url) if file_texts and attachments != "none" else None
         self._since = f"{since}T00:00:00Z" if since else EPOCH
         self._workers = workers
         self._http = Http(
@@ -116,11 +119,36 @@ class Freshdesk:
             on_send=self._count,
             connections=workers,
         )
-        self._wanted: list[int] | None = None
-        if conversations == "resolved":
-            self._wanted = [number for number, word in sorted(self._reader.statuses.items()) if is_resolved(word)]
-        options = {"conversations": self._wanted or conversations, "attachments": attachments, "since": since or "ever"}
+        self._lists = TicketLists(self._http)
+        self._names = Names(self._http)
+        self._refused: list[str] = []
+        self._resolved = frozenset(resolved_statuses) if conversations == "resolved" else None
+        self.articles = FreshdeskArticles(self._http, self.url, lambda: self.requests)
+        wanted = "all" if self._resolved is None else fingerprint(sorted(self._resolved))[:12]
+        options = {"conversations": wanted, "attachments": attachments, "since": since or "ever"}
+        options |= {"files": "1"} if self._files else {}
         self.made_by = " ".join([VERSION, *(f"{name}={value}" for name, value in options.items())])
+
+    @property
+    def version(self) -> str:
+        """Of the neutral form, which the account's names are part of."""
+        return f"{VERSION} {self._reader.version()}".rstrip()
+
+    @property
+    def names(self) -> Json:
+        return self._names.known
+
+    @names.setter
+    def names(self, known: Json) -> None:
+        self._names.known = self._reader.names = known
+
+    @property
+    def notes(self) -> list[str]:
+        return [*self._names.known.get("notes", ()), *self._refused]
+
+    def close(self) -> None:
+        if self._files:
+            self._files.close()
 
     # -- what an account is, and what it costs ---------------------------------------------------------------------
 
@@ -128,7 +156,7 @@ class Freshdesk:
         """Two requests: whose key it is, and the newest ticket. Raises ``SourceRefused`` or ``SourceUnavailable``."""
         try:
             self._http.get("/agents/me", longest_wait=90)
-            newest = self._list(EPOCH, order=("created_at", "desc"), include="", per_page=1).value
+            tickets = self.size()
         except (HttpRefused, BadAnswer) as failure:
             if not failure.foreign:
                 raise
@@ -139,40 +167,66 @@ class Freshdesk:
                 "The address is https://ACCOUNT.freshdesk.com.",
             ) from failure
         host = urlsplit(self.url)
-        notes = tuple(f"the newest ticket is number {row['id']}" for row in newest)
-        return Account(f"{host.netloc}{host.path}", self._http.budget.total, notes=notes)
+        notes = (f"the newest ticket is number {tickets}: there are so many at most",) if tickets else ()
+        return Account(f"{host.netloc}{host.path}", self._http.budget.total, tickets, notes)
+
+    def size(self) -> int | None:
+        """The newest ticket's number: they are counted from 1, and some were deleted since."""
+        newest = TicketLists(self._http, include="").list(EPOCH, order=("created_at", "desc"), per_page=1).value
+        return max((row["id"] for row in newest), default=0)
 
     def plan(self, account: Account) -> Estimate:
-        """For 1,000 tickets: the API does not tell how many there are. Threads over 100 messages cost a little more."""
+        """At most: the API tells the newest ticket's number, not how many are left. Threads over 100 messages cost a
+        little more; files cost nothing."""
         each, what = (VIEW_COST, "view with its thread") if self.attachments == "full" else (1, "thread")
-        lists = 1000 // PER_PAGE
-        cost = lists * LIST_COST + 1000 * each
+        tickets = account.tickets if account.tickets is not None else 1000
+        lists = -(-tickets // PER_PAGE)
+        cost = lists * LIST_COST + tickets * each + BESIDE
         usable = (account.per_minute or 0.0) * self._http.budget.share
-        basis = f"per 1,000 tickets: {lists} lists of {LIST_COST} credits, a {what} of {each} for each ticket"
-        if self._wanted is not None:
-            basis += "; at most, for only the resolved ones' are fetched"
-        return Estimate(lists + 1000, cost, cost / usable if usable else 0.0, exact=False, basis=basis)
+        basis = f"at most {tickets} tickets: {lists} lists of {LIST_COST} credits, a {what} of {each} for each ticket"
+        basis += f", some {BESIDE} for names, deleted tickets and ratings; one a folder of articles and language beside"
+        if self._resolved is not None:
+            basis += "; only the resolved ones' are fetched"
+        if self._since != EPOCH:
+            basis += f"; less, for those untouched since {self._since[:10]} are left out"
+        return Estimate(lists + tickets + BESIDE, cost, cost / usable if usable else 0.0, exact=False, basis=basis)
 
     # -- the walk --------------------------------------------------------------------------------------------------
 
-    def pages(self, cursor: Json | None, known: Known) -> Iterator[Page]:
-        """Live tickets by time of change, then the deleted ones, then spam. The cursor says where each list stands."""
+    def start(self, since: str) -> Json:
+        return {"live": f"{since}T00:00:00Z"}
+
+    def pages(self, cursor: Json | None, stored: Stored, span: Span) -> Iterator[Page]:
+        """Live tickets by time of change, then the deleted ones, then spam; up to a day, the live ones only. The cursor says
+        where each list stands."""
         start: dict[str, str] = dict(cursor or {})
-        lists = chain(self._live(start, known), *(self._trash(place, start, known) for place in TRASH))
+        lists: Iterable[_Listed] = self._live(start, stored, span)
+        if not span.until:
+            lists = chain(lists, *(self._trash(place, start, stored, span) for place in TRASH))
         listed = (Listed(one.steps, one.stands) for one in lists)
         stands = yield from fetched(listed, self._fetch, cursor, workers=self._workers, wake=self._http.wake)
-        if cursor is None:
-            yield Page((), (), stands, walked_all=True)
+        if cursor is None and not span.stop():
+            yield Page((), (), stands, walked_all=not span.until)
 
-    def _live(self, start: Mapping[str, str], known: Known) -> Iterator[_Listed]:
-        for listed in self._walk("live", start.get("live", self._since), known):
-            yield replace(listed, stands={"live": listed.since})
+    def _live(self, start: Mapping[str, str], stored: Stored, span: Span) -> Iterator[_Listed]:
+        def is_news(rows: list[Row]) -> bool:
+            versions = stored.versions([str(row["id"]) for row in rows])
+            return any(versions.get(str(row["id"])) != row["updated_at"] for row in rows)
 
-    def _trash(self, place: Trash, start: Mapping[str, str], known: Known) -> Iterator[_Listed]:
+        for listed in self._lists.walk("live", start.get("live", self._since), is_news, span.stop):
+            rows = [row for row in listed.rows if not span.until or row["updated_at"] <= span.until]
+            steps = moved({str(row["id"]): row for row in rows}, lambda row: row["updated_at"], stored)
+            yield _Listed(steps, listed.since, listed.is_last, {"live": listed.since})
+            if span.until and listed.since > span.until:
+                return
+
+    def _trash(self, place: Trash, start: Mapping[str, str], stored: Stored, span: Span) -> Iterator[_Listed]:
         """Some pages again, from where the last night stopped; and where those do not reach the end, what is new there."""
+        if span.stop():
+            return
         again = f"{place} again"
         since = begun = start.get(again, self._since)
-        for number, listed in enumerate(self._walk(place, begun, known), 1):
+        for number, listed in enumerate(self._thrown(place, begun, stored), 1):
             since = listed.since
             if listed.is_last:
                 yield replace(listed, stands={again: self._since, place: since})
@@ -180,120 +234,58 @@ class Freshdesk:
             yield replace(listed, stands={again: since})
             if number >= TRASH_PAGES and since > begun:
                 break
-        for listed in self._walk(place, max(since, start.get(place, self._since)), known):
+        for listed in self._thrown(place, max(since, start.get(place, self._since)), stored):
             yield replace(listed, stands={place: listed.since})
 
-    def _walk(self, place: Place, since: str, known: Known) -> Iterator[_Listed]:
-        """All tickets of a place changed since then (inclusive), each change once."""
-        shown: dict[str, str] = {}
-        newest = since
-        while True:
-            answer = self._list(since, place=place)
-            rows: list[Row] = answer.value
-            fresh = [row for row in rows if shown.get(str(row["id"])) != row["updated_at"]]
-            last = rows[-1]["updated_at"] if rows else since
-            if any(not since <= row["updated_at"] <= last for row in rows):
-                raise SourceUnavailable("Freshdesk fails.", f"Its list of {place} tickets is not in order of time.")
-            newest = last if rows else newest
-            if not answer.more:
-                yield _listed(place, fresh, _next_start(newest, answer.date), known, is_last=True)
-                return
-            if last > since:
-                yield _listed(place, fresh, last, known)
-                shown = {str(row["id"]): last for row in rows if row["updated_at"] == last}
-                since = last
-            else:
-                yield from self._tie(place, since, known, set(shown))
-                since = _moved(since, timedelta(seconds=1))
+    def _thrown(self, place: Trash, since: str, stored: Stored) -> Iterator[_Listed]:
+        def is_news(rows: list[Row]) -> bool:
+            return bool(stored.versions([str(row["id"]) for row in rows]))
 
-    def _tie(self, place: Place, moment: str, known: Known, shown: set[str]) -> Iterator[_Listed]:
-        """The tickets of one second that fill a page or more. Later ones that these pages also show are left to the walk.
+        for listed in self._lists.walk(place, since, is_news):
+            steps: list[Step] = [(str(row["id"]), Gone()) for row in listed.rows]
+            yield _Listed(steps, listed.since, listed.is_last)
 
-        Whatever leaves the second while it is paged lets others slip to a page already read. It was then seen by this
-        sweep and is missing from the next: two sweeps that see the same tickets prove the first one whole. A sweep that
-        sees only what was stored before this walk needs no proof.
-        """
-        before: set[str] | None = None
-        news = bool(shown)
-        while True:
-            seen: set[str] = set()
-            for rows in self._sweep(place, moment):
-                seen.update(str(row["id"]) for row in rows)
-                listed = _listed(place, [row for row in rows if str(row["id"]) not in shown], moment, known)
-                shown.update(seen)
-                news = news or listed.news
-                yield listed
-            if seen == before or not news:
-                return
-            before = seen
+    def audit(self, since: str) -> Iterator[Slice]:
+        """The live tickets' numbers, 1 credit for 100."""
+        low = since or self._since
+        ids: dict[str, str] = {}
+        for listed in TicketLists(self._http, include="").walk("live", low, lambda rows: False):
+            ids |= {str(row["id"]): row["updated_at"] for row in listed.rows}
+            # Only the seconds before the last one are surely shown whole.
+            high = _END if listed.is_last else listed.since
+            if high > low:
+                yield Slice(low, high, set(ids))
+                ids = {doc_id: moment for doc_id, moment in ids.items() if moment >= high}
+                low = high
 
-    def _sweep(self, place: Place, moment: str) -> Iterator[list[Row]]:
-        """The tickets changed in this second, page by page, to the end or to the last page that Freshdesk gives (300).
-
-        Where that leaves some out, the same list is read in other orders, from both ends: where the ends meet, all of
-        it was shown.
-        """
-        total = 0
-        for axis in ("updated_at", "created_at", "due_by"):
-            forward: set[int] = set()
-            for direction in ("asc", "desc"):
-                for answer in self._numbered_pages(place, moment, (axis, direction)):
-                    rows: list[Row] = answer.value
-                    tied = [row for row in rows if row["updated_at"] == moment]
-                    total += len(tied)
-                    yield tied
-                    ids = {row["id"] for row in rows}
-                    is_past = (axis, direction) == ("updated_at", "asc") and len(tied) < len(rows)
-                    if is_past or not answer.more or (direction == "desc" and not forward.isdisjoint(ids)):
-                        return
-                    if direction == "asc":
-                        forward |= ids
-        log.warning("Freshdesk lists too few of the tickets changed at %s; %d rows of them were read", moment, total)
-
-    def _numbered_pages(self, place: Place, since: str, order: tuple[str, str]) -> Iterator[Answer]:
-        page, more = 1, True
-        while more:
+    def whereabouts(self, doc_id: str) -> Whereabouts:
+        """One credit, or two: the ticket itself, else the archive."""
+        places: tuple[tuple[str, Whereabouts], ...]
+        places = (f"/tickets/{doc_id}", "here"), (f"/tickets/archived/{doc_id}", "archived")
+        for address, place in places:
             try:
-                answer = self._list(since, page, order, place=place)
+                ticket = self._http.get(address).value
             except HttpRefused as refused:
-                if refused.status == 400 and page > 1:
-                    return
-                raise
-            yield answer
-            page, more = page + 1, answer.more
-
-    def _list(
-        self,
-        since: str,
-        page: int = 1,
-        order: tuple[str, str] = ("updated_at", "asc"),
-        *,
-        place: Place = "live",
-        include: str = INCLUDES,
-        per_page: int = 0,
-    ) -> Answer:
-        """One page of a list of tickets; ``more`` says that another may follow."""
-        per_page = per_page or PER_PAGE
-        params: dict[str, str | int] = {"updated_since": since, "order_by": order[0], "order_type": order[1]}
-        params |= {"per_page": per_page, "page": page}
-        if place != "live":
-            params["filter"] = place
-        elif include:
-            params["include"] = include
-        answer = self._http.get("/tickets", params, shape=list, cost=LIST_COST if "include" in params else 1)
-        if not all(_is_row(row) for row in answer.value):
-            raise SourceUnavailable("Freshdesk fails.", "Its list holds a ticket without number or time of change.")
-        return Answer(answer.value, answer.more or len(answer.value) >= per_page, answer.headers)
+                if refused.status == 404:
+                    continue
+                if refused.status == 401:
+                    raise
+                return "here"  # it may not be read, but it is there
+            except BadAnswer:
+                return "here"
+            return "gone" if _is_removed(ticket) else place
+        return "gone"
 
     # -- one ticket ------------------------------------------------------------------------------------------------
 
-    def one(self, doc_id: str) -> Document | None:
+    def one(self, doc_id: str, kept: Json | None = None) -> Document | None:
         """View a ticket again, wherever it is kept. Raises ``DocumentError`` when it cannot be read."""
         try:
             ticket = self._view(doc_id) if doc_id.isdecimal() else None
             if ticket is None or _is_removed(ticket):
                 return None
-            return self._document(ticket, ticket["updated_at"], self._thread(ticket))
+            version = ARCHIVED if ticket.get(ARCHIVED) else ticket["updated_at"]
+            return self._document(ticket, version, self._thread(ticket), kept)
         except HttpRefused as refused:
             if refused.status == 401:
                 raise
@@ -305,22 +297,25 @@ class Freshdesk:
         """Raises ``DocumentError`` for a payload that is no ticket."""
         return self._reader.ticket(payload)
 
-    def _fetch(self, row: Row) -> Outcome:
-        """The document of a listed ticket. A refusal is a deletion only when Freshdesk knows it neither here nor archived."""
-        return settled(str(row["id"]), lambda: self._fetched(row), self.one)
+    def ratings(self, cursor: Json | None) -> Iterable[Ratings]:
+        return ratings(self._http, cursor, self._since, self._refused)
 
-    def _fetched(self, row: Row) -> Document | Gone:
+    def _fetch(self, step: Moved) -> Outcome:
+        """The document of a listed ticket. A refusal is a deletion only when Freshdesk knows it neither here nor archived."""
+        return settled(str(step.row["id"]), lambda: self._fetched(step.row, step.kept), self.one)
+
+    def _fetched(self, row: Row, kept: Json | None) -> Document | Gone:
         ticket = row
         if self.attachments == "full" and self._wants_thread(row):
             ticket = row | self._http.get(f"/tickets/{row['id']}", {"include": "conversations"}, cost=VIEW_COST).value
         if _is_removed(ticket):
             return Gone()
         # The version is the list's, even where the view was newer: the walk then comes by once more.
-        return self._document(ticket, row["updated_at"], self._thread(ticket))
+        return self._document(ticket, row["updated_at"], self._thread(ticket), kept)
 
     def _view(self, doc_id: str) -> Json | None:
         """A ticket, live or archived, with what a list has of it; None when Freshdesk knows it in neither place."""
-        for address, mark in (f"/tickets/{doc_id}", {}), (f"/tickets/archived/{doc_id}", {"archived": True}):
+        for address, mark in (f"/tickets/{doc_id}", {}), (f"/tickets/archived/{doc_id}", {ARCHIVED: True}):
             try:
                 return self._http.get(address, {"include": "requester,stats"}, cost=3).value | mark
             except HttpRefused as refused:
@@ -329,7 +324,10 @@ class Freshdesk:
         return None
 
     def _wants_thread(self, ticket: Json) -> bool:
-        return self._wanted is None or ticket.get("status") in self._wanted
+        if self._resolved is None:
+            return True
+        self._learn(ticket)
+        return self._reader.status(ticket.get("status")) in self._resolved
 
     def _thread(self, ticket: Json) -> list[Json]:
         """A ticket's conversations: those that its view brought, if that can be all of them, else page by page."""
@@ -338,7 +336,7 @@ class Freshdesk:
         viewed = ticket.get("conversations")
         if isinstance(viewed, list) and len(viewed) < VIEWED:
             return viewed
-        address = f"/tickets/{'archived/' if ticket.get('archived') else ''}{ticket['id']}/conversations"
+        address = f"/tickets/{'archived/' if ticket.get(ARCHIVED) else ''}{ticket['id']}/conversations"
         thread: list[Json] = []
         page, more = 1, True
         while more:
@@ -347,57 +345,46 @@ class Freshdesk:
             page, more = page + 1, answer.more or len(answer.value) >= PER_PAGE
         return thread
 
-    def _document(self, ticket: Json, version: str, thread: list[Json]) -> Document:
+    def _document(self, ticket: Json, version: str, thread: list[Json], kept: Json | None) -> Document:
+        self._learn(ticket)
         with known_shape():
-            messages = sorted(thread, key=lambda one: (one.get("created_at") or "", one["id"]))
-            payload, replaced = clean(ticket | {"conversations": messages})
+            messages = list({one["id"]: one for one in thread}.values())  # one that moved shows on two pages
+            messages.sort(key=lambda one: (one.get("created_at") or "", one["id"]))
+            whole = ticket | {"conversations": messages}
+            if agent := self.names.get("agents", {}).get(str(ticket.get("responder_id"))):
+                whole["responder_name"] = agent
+            if self.attachments == "threads":
+                whole.pop("attachments", None)
+            unread = None
+            if self._files and (files := list(_files(whole))):
+                whole["files"], unread = self._files.read(files, kept)
+            payload, replaced = clean(whole)
             for record in (payload, *payload["conversations"]):
-                _drop_signed(record)
+                drop_signed(record)
                 if self.attachments == "none":
                     record.pop("attachments", None)
-            if self.attachments == "threads":
-                payload.pop("attachments", None)
-            return Document(str(ticket["id"]), payload, self.neutral(payload).content_hash(), version, replaced)
+            content_hash = self.neutral(payload).content_hash()
+            return Document(str(ticket["id"]), payload, content_hash, version, replaced, unread)
+
+    def _learn(self, ticket: Json) -> None:
+        self._names.learn(ticket)
+        self._reader.names = self._names.known
 
     def _count(self) -> None:
         with self._counting:
             self.requests += 1
 
 
-def _listed(place: Place, rows: list[Row], since: str, known: Known, *, is_last: bool = False) -> _Listed:
-    ids = [str(row["id"]) for row in rows]
-    stored = known(ids)
-    if place != "live":
-        return _Listed([(doc_id, Gone()) for doc_id in ids], since, bool(stored), is_last)
-    steps: list[Step] = [
-        (doc_id, None if stored.get(doc_id) == row["updated_at"] else row)
-        for doc_id, row in zip(ids, rows, strict=True)
-    ]
-    return _Listed(steps, since, any(row for _, row in steps), is_last)
-
-
-def _next_start(newest: str, server_now: float) -> str:
-    """Where the next walk begins: at the newest ticket seen, or ``LAG`` before it while that is still the present."""
-    is_past = datetime.fromisoformat(newest).timestamp() < server_now - LAG.total_seconds()
-    return newest if is_past else _moved(newest, -LAG)
-
-
-def _moved(moment: str, by: timedelta) -> str:
-    return (datetime.fromisoformat(moment) + by).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _is_row(row: Any) -> bool:
-    if not isinstance(row, dict) or not isinstance(row.get("id"), int):
-        return False
-    return isinstance(row.get("updated_at"), str) and bool(_MOMENT.fullmatch(row["updated_at"]))
-
-
 def _is_removed(ticket: Json) -> bool:
     return bool(ticket.get("deleted") or ticket.get("spam"))
 
 
-def _drop_signed(record: Json) -> None:
-    """Addresses of files are signed for five minutes: of no use later, and new with every answer."""
-    for file in record.get("attachments") or ():
-        file.pop("attachment_url", None)
-        file.pop("thumb_url", None)
+def _files(ticket: Json) -> Iterator[File]:
+    """All files of a ticket, while their addresses are fresh."""
+    for record in (ticket, *ticket["conversations"]):
+        files: list[Any] = record.get("attachments") or []
+        for file in files:
+            address = file.get("attachment_url") or ""
+            yield File(
+                str(file["id"]), file.get("name") or "", file.get("content_type") or "", file_size(file), address
+            )

@@ -4,13 +4,15 @@ Belongs here: what Freshdesk's fields mean. Does not belong here: getting them (
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from domain.errors import DocumentError
-from domain.ticket import Attachment, Author, Message, Person, Ticket
+from domain.fingerprint import fingerprint
+from domain.ticket import Attachment, Author, Content, Message, Person, Satisfaction, Ticket
 from resources.helpdesk.base import Json
 
 STATUSES = {2: "open", 3: "pending", 4: "resolved", 5: "closed", 6: "waiting on customer", 7: "waiting on third party"}
@@ -18,6 +20,9 @@ PRIORITIES = {1: "low", 2: "medium", 3: "high", 4: "urgent"}
 CHANNELS = {1: "email", 2: "portal", 3: "phone", 4: "forum", 5: "twitter", 6: "facebook", 7: "chat", 8: "mobihelp"}
 CHANNELS |= {9: "feedback widget", 10: "outbound email", 11: "e-commerce", 12: "bot", 13: "whatsapp"}
 CHANNELS |= {14: "internal chat", 15: "web chat"}
+_CLOSED = 5
+#: Characters; the note about a merger is short, and a long one may quote it.
+_NOTE = 500
 #: Channels whose description an agent wrote.
 BY_AGENTS = frozenset({10, 14})
 
@@ -28,14 +33,38 @@ _SIGNED_IMAGE = re.compile(
 _SIGNED_FILE = re.compile(r"""\?[^"'<>\s?]*\bX-Amz-Signature=[^"'<>\s]*""", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+#: The first four mean the same in every account, whatever it calls them.
+_FIXED = (2, 3, 4, 5)
+_MERGED = re.compile(r"merged into\D{0,40}(\d+)|(\d+)\D{0,20}병합", re.IGNORECASE)
+#: The answers to a survey's question, from extremely happy to extremely unhappy.
+_CONTENT: tuple[tuple[range, Content], ...] = (
+    (range(101, 104), "good"),
+    (range(100, 101), "neutral"),
+    (range(-103, -100), "bad"),
+)
+
+
+@dataclass(slots=True)
 class Reader:
-    """Reads the tickets of one account. ``url`` is the account's address; ``statuses`` are its status names by number,
-    ``products`` its product names."""
+    """Reads the tickets of one account. ``url`` is the account's address; ``names`` are those of its own numbers, as
+    ``freshdesk_names`` keeps them."""
 
     url: str
-    statuses: Mapping[int, str] = field(default_factory=lambda: dict(STATUSES))
-    products: Mapping[int, str] = field(default_factory=dict[int, str])
+    names: Json = field(default_factory=dict[str, Any])
+
+    def version(self) -> str:
+        """Moves with the names that a neutral ticket is read by; who the agents are stands in the payload."""
+        named = {kind: self.names[kind] for kind in ("statuses", "products", "groups", "fields") if kind in self.names}
+        return fingerprint(named)[:12] if named else ""
+
+    def status(self, number: Any) -> str:
+        """The word for a status, in lower case."""
+        if number in _FIXED:
+            return STATUSES[number]
+        return self._named("statuses", number) or STATUSES.get(number, f"status {number}")
+
+    def _named(self, kind: str, number: Any) -> str:
+        return "" if number is None else self.names.get(kind, {}).get(str(number), "")
 
     def ticket(self, payload: Json) -> Ticket:
         """The neutral form. Raises ``DocumentError`` for a payload that is no ticket."""
@@ -43,53 +72,77 @@ class Reader:
             return self._ticket(payload)
 
     def _ticket(self, payload: Json) -> Ticket:
-        stats, status = payload.get("stats") or {}, payload["status"]
-        created_at = _utc(payload.get("created_at"))
-        html, text = _unsigned(payload.get("description")), payload.get("description_text") or ""
+        stats, texts = payload.get("stats") or {}, (payload.get("files") or {}).get("texts") or {}
+        created_at = utc(payload.get("created_at"))
+        html, text = unsigned(payload.get("description")), payload.get("description_text") or ""
         author: Author = "agent" if payload.get("source") in BY_AGENTS else "customer"
         product = payload.get("product_id")
-        fields = payload.get("custom_fields") or {}
+        fields, labels = payload.get("custom_fields") or {}, self.names.get("fields", {})
+        messages = tuple(_message(one, texts) for one in payload.get("conversations") or () if not one.get("deleted"))
         return Ticket(
             id=str(payload["id"]),
             subject=payload.get("subject") or "",
             description=Message("description", author, html, text, created_at) if html or text else None,
-            messages=tuple(_message(one) for one in payload.get("conversations") or () if not one.get("deleted")),
-            status=self.statuses.get(status, f"status {status}"),
+            messages=messages,
+            status=self.status(payload["status"]),
             priority=_word(PRIORITIES, payload.get("priority"), "priority"),
             type=payload.get("type") or "",
             channel=_word(CHANNELS, payload.get("source"), "source"),
             tags=tuple(sorted(payload.get("tags") or ())),
-            product="" if product is None else self.products.get(product, str(product)),
+            product="" if product is None else self._named("products", product) or str(product),
+            group=self._named("groups", payload.get("group_id")),
+            agent=payload.get("responder_name") or "",
             requester=_person(payload),
             created_at=created_at,
-            updated_at=_utc(payload.get("updated_at")),
-            resolved_at=_utc(stats.get("resolved_at") or stats.get("closed_at")),
+            updated_at=utc(payload.get("updated_at")),
+            resolved_at=utc(stats.get("resolved_at") or stats.get("closed_at")),
             url=f"{self.url}/a/tickets/{payload['id']}",
-            attachments=_files(payload),
-            custom_fields={name: value for name, value in fields.items() if value is not None},
+            attachments=_files(payload, texts),
+            custom_fields={labels.get(name) or name: value for name, value in fields.items() if value is not None},
+            merged_into=_merged_into(payload, messages),
         )
 
 
 @contextmanager
-def known_shape() -> Iterator[None]:
+def known_shape(what: str = "ticket") -> Iterator[None]:
     """What goes wrong inside because a record is not as Freshdesk's are, told without the record's text."""
     try:
         yield
     except KeyError as missing:
-        raise DocumentError("The ticket has an unknown shape.", f"It lacks {missing}.") from missing
+        raise DocumentError(f"The {what} has an unknown shape.", f"It lacks {missing}.") from missing
     except (TypeError, ValueError, AttributeError) as odd:
-        raise DocumentError("The ticket has an unknown shape.", f"({type(odd).__name__})") from odd
+        raise DocumentError(f"The {what} has an unknown shape.", f"({type(odd).__name__})") from odd
 
 
-def _message(record: Json) -> Message:
+def satisfaction(record: Json) -> Satisfaction | None:
+    """A rating in words; None where its survey asked something that has no good and bad."""
+    ratings = record.get("ratings") or {}
+    value = ratings.get("default_question") if isinstance(ratings, dict) else None
+    for numbers, score in _CONTENT:
+        if value in numbers:
+            return Satisfaction(score, record.get("feedback") or "", utc(record.get("created_at")))
+    return None
+
+
+def _merged_into(payload: Json, messages: Sequence[Message]) -> str:
+    """The ticket that this one's thread went to. Freshdesk says it in a private note only, and closes the ticket."""
+    if payload.get("status") != _CLOSED:
+        return ""
+    for message in reversed(messages):
+        if message.private and len(message.text) < _NOTE and (found := _MERGED.search(message.text)):
+            return found[1] or found[2]
+    return ""
+
+
+def _message(record: Json, texts: Mapping[str, str]) -> Message:
     return Message(
         id=str(record["id"]),
         author=_author(record),
-        html=_unsigned(record.get("body")),
+        html=unsigned(record.get("body")),
         text=record.get("body_text") or "",
-        created_at=_utc(record.get("created_at")),
+        created_at=utc(record.get("created_at")),
         private=bool(record.get("private")),
-        attachments=_files(record),
+        attachments=_files(record, texts),
     )
 
 
@@ -105,23 +158,36 @@ def _person(payload: Json) -> Person:
     return Person(str(number or ""), requester.get("name") or "", requester.get("email") or "")
 
 
-def _files(record: Json) -> tuple[Attachment, ...]:
-    return tuple(_file(file) for file in record.get("attachments") or ())
+def _files(record: Json, texts: Mapping[str, str]) -> tuple[Attachment, ...]:
+    return tuple(_file(file, texts) for file in record.get("attachments") or ())
 
 
-def _file(file: Json) -> Attachment:
-    size = file.get("size") or file.get("file_size") or 0  # the second in old accounts
-    return Attachment(str(file["id"]), file.get("name") or "", file.get("content_type") or "", size)
+def _file(file: Json, texts: Mapping[str, str]) -> Attachment:
+    number, name = str(file["id"]), file.get("name") or ""
+    return Attachment(number, name, file.get("content_type") or "", file_size(file), texts.get(number, ""))
 
 
-def _utc(moment: str | None) -> str:
+def file_size(file: Json) -> int:
+    """In bytes; old accounts have another name for it."""
+    return file.get("size") or file.get("file_size") or 0
+
+
+def drop_signed(record: Json) -> None:
+    """Addresses of files are signed for five minutes: of no use later, and new with every answer."""
+    for file in record.get("attachments") or ():
+        file.pop("attachment_url", None)
+        file.pop("thumb_url", None)
+
+
+def utc(moment: str | None) -> str:
     """ISO 8601 in UTC, as Freshdesk gives it; some old records have an offset."""
     if not moment or moment.endswith("Z"):
         return moment or ""
     return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _unsigned(html: str | None) -> str:
+def unsigned(html: str | None) -> str:
+    """A body without the signed parts of the addresses in it, which differ with every answer."""
     if not html or "?" not in html:
         return html or ""
     return _SIGNED_FILE.sub("", _SIGNED_IMAGE.sub(r"\1", html))

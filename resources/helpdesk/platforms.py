@@ -52,5 +52,6 @@ def connect(company: Company, key: str, renewed_key: Callable[[], str] | None = 
         attachments=company.setting("attachments"),
         since=company.setting("since"),
         rate_share=company.setting("rate_share"),
-        is_resolved=company.is_resolved,
+        resolved_statuses=company.setting("resolved_statuses"),
+        file_texts=company.setting("attachment_texts") == "on",
     )

@@ -20,8 +20,20 @@ from urllib.parse import urlsplit
 from domain.errors import DocumentError, SourceUnavailable
 from domain.fingerprint import clean
 from domain.ticket import Ticket
-from resources.helpdesk.base import Account, Document, Estimate, Json, Known, Page
-from resources.helpdesk.fetching import Gone, Listed, Outcome, Step, fetched, settled
+from resources.helpdesk.base import (
+    Account,
+    Articles,
+    Document,
+    Estimate,
+    Json,
+    Page,
+    Ratings,
+    Slice,
+    Span,
+    Stored,
+    Whereabouts,
+)
+from resources.helpdesk.fetching import Gone, Listed, Moved, Outcome, Step, fetched, moved, settled
 from resources.helpdesk.freshdesk_ticket import known_shape
 from resources.helpdesk.zendesk_ticket import Reader
 from resources.http import BadAnswer, Http, HttpRefused, basic
@@ -29,12 +41,14 @@ from resources.rate_budget import Pace, RateBudget
 
 log = logging.getLogger(__name__)
 
-VERSION = "zendesk-1"
+VERSION = "zendesk-2"
 #: Tickets in one answer of the export, comments in one answer; both are Zendesk's most.
 PER_PAGE, COMMENTS = 1000, 100
 SIDELOADS = "users,metric_sets"
 #: Exports a minute, of all who use the account together; the add-on for high volume allows 30, and no header tells.
 EXPORTS = 10
+#: Above the version of every ticket.
+_END = ":"
 #: A start must be a minute old, by Zendesk's clock; twice that allows for ours.
 YOUNGEST = 120
 #: Addresses of files are of no use later (most need a login), and may differ with every answer.
@@ -59,6 +73,8 @@ class Zendesk:
 
     platform = "zendesk"
     version = VERSION
+    names: Json = {}  # noqa: RUF012 -- never changed: each ticket carries its names
+    articles: Articles | None = None
     absent_is_gone = False  # what moves during a walk is held back
 
     def __init__(
@@ -82,7 +98,7 @@ class Zendesk:
         self._reader = Reader(self.url)
         self._wants_all, self._wants_files = conversations == "all", attachments != "none"
         self._resolved = frozenset(resolved_statuses)
-        self._since = int(datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp()) if since else 0
+        self._since = _seconds(since) if since else 0
         self._workers = workers
         self._http = Http(
             f"{self.url}/api/v2",
@@ -152,19 +168,59 @@ class Zendesk:
             basis += "; at most, for only the resolved ones' are fetched"
         return Estimate(requests, requests, requests / usable if usable else 0.0, exact=False, basis=basis)
 
+    def size(self) -> int | None:
+        """Those that are not archived; None where the key may not count."""
+        counted = self._allowed("/tickets/count.json", [], "the number of tickets") or {}
+        return (counted.get("count") or {}).get("value")
+
+    def close(self) -> None:
+        """Nothing runs beside it."""
+
     # -- the walk --------------------------------------------------------------------------------------------------
 
-    def pages(self, cursor: Json | None, known: Known) -> Iterator[Page]:
-        """All tickets that moved. The cursor holds Zendesk's own, and the second it stands for, should that be refused."""
-        lists = self._lists(dict(cursor or {}), known)
-        stands = yield from fetched(lists, self._fetch, cursor, workers=self._workers, wake=self._http.wake)
-        if cursor is None:
-            yield Page((), (), stands, walked_all=True)
+    def start(self, since: str) -> Json:
+        return {"moved": _seconds(since)}
 
-    def _lists(self, start: Json, known: Known) -> Iterator[Listed]:
+    def pages(self, cursor: Json | None, stored: Stored, span: Span) -> Iterator[Page]:
+        """All tickets that moved. The cursor holds Zendesk's own, and the second it stands for, should that be refused."""
+        lists = (
+            Listed(self._steps(rows, stored), stands) for rows, stands, _ in self._exported(dict(cursor or {}), span)
+        )
+        stands = yield from fetched(lists, self._fetch, cursor, workers=self._workers, wake=self._http.wake)
+        if cursor is None and not span.stop():
+            yield Page((), (), stands, walked_all=not span.until)
+
+    def audit(self, since: str) -> Iterator[Slice]:
+        """The export again: it shows all there are, the archived ones too."""
+        low = since
+        ids: dict[str, str] = {}
+        start: Json = {"moved": int(since)} if since else {}
+        for rows, stands, is_last in self._exported(start, Span()):
+            ids |= {str(row["id"]): _version(row) for row in rows if row.get("status") != "deleted"}
+            high = _END if is_last else f"{stands['moved']:010d}"
+            if high > low:
+                yield Slice(low, high, set(ids))
+                ids = {doc_id: version for doc_id, version in ids.items() if version >= high}
+                low = high
+
+    def whereabouts(self, doc_id: str) -> Whereabouts:
+        """One request."""
+        try:
+            row = self._http.get(f"/tickets/{doc_id}.json").value.get("ticket") or {}
+        except HttpRefused as refused:
+            if refused.status == 401:
+                raise
+            return "gone" if refused.status == 404 else "here"
+        except BadAnswer:
+            return "here"
+        return "gone" if row.get("status") == "deleted" else "here"
+
+    def _exported(self, start: Json, span: Span) -> Iterator[tuple[list[Json], Json, bool]]:
+        """The tickets of each answer of the export, where the walk stands behind it, and whether it was the last one."""
         after: str | None = start.get("after")
         moved: int = start.get("moved", self._since)
-        while True:
+        until = _seconds(span.until) if span.until else None
+        while not span.stop():
             try:
                 page = self._export(after, moved)
             except HttpRefused as refused:
@@ -176,8 +232,11 @@ class Zendesk:
             rows = _rows(page)
             moved = max([moved, *(row.get("generated_timestamp") or 0 for row in rows)])
             beyond = page.get("after_cursor") or after
-            yield Listed(self._steps(rows, known), {"after": beyond, "moved": moved})
-            if page.get("end_of_stream", True):
+            is_last = page.get("end_of_stream", True) or (until is not None and moved > until)
+            if until is not None:
+                rows = [row for row in rows if (row.get("generated_timestamp") or 0) <= until]
+            yield rows, {"after": beyond, "moved": moved}, is_last
+            if is_last:
                 return
             if beyond == after:
                 raise SourceUnavailable("Zendesk fails.", "Its export does not move on.")
@@ -189,20 +248,15 @@ class Zendesk:
         params |= {"cursor": after} if after else {"start_time": max(0, min(moved, int(time.time()) - YOUNGEST))}
         return self._http.get("/incremental/tickets/cursor.json", params).value
 
-    def _steps(self, rows: list[Json], known: Known) -> list[Step]:
+    def _steps(self, rows: list[Json], stored: Stored) -> list[Step]:
         latest = {str(row["id"]): row for row in rows}  # should one come twice
-        stored = known(list(latest))
-        steps: list[Step] = []
-        for doc_id, row in latest.items():
-            if row.get("status") == "deleted":
-                steps.append((doc_id, Gone()))
-            else:
-                steps.append((doc_id, None if stored.get(doc_id) == _version(row) else row))
-        return steps
+        gone = [doc_id for doc_id, row in latest.items() if row.get("status") == "deleted"]
+        there = {doc_id: row for doc_id, row in latest.items() if doc_id not in gone}
+        return [*((doc_id, Gone()) for doc_id in gone), *moved(there, _version, stored)]
 
     # -- one ticket ------------------------------------------------------------------------------------------------
 
-    def one(self, doc_id: str) -> Document | None:
+    def one(self, doc_id: str, kept: Json | None = None) -> Document | None:
         """View a ticket again, archived or not. Raises ``DocumentError`` when it cannot be read."""
         if not doc_id.isdecimal():
             return None
@@ -226,9 +280,13 @@ class Zendesk:
         """Raises ``DocumentError`` for a payload that is no ticket."""
         return self._reader.ticket(payload)
 
-    def _fetch(self, row: Json) -> Outcome:
+    def ratings(self, cursor: Json | None) -> Iterable[Ratings]:
+        """None: a ticket itself holds its rating."""
+        return ()
+
+    def _fetch(self, step: Moved) -> Outcome:
         """The document of an exported ticket. Refused comments mean a deletion only when the ticket itself is gone, too."""
-        return settled(str(row["id"]), lambda: self._document(row), self.one)
+        return settled(str(step.row["id"]), lambda: self._document(step.row), self.one)
 
     def _document(self, row: Json) -> Document:
         names = self._names()
@@ -332,5 +390,9 @@ def _about(user: Json | None, also: str) -> Json | None:
 
 
 def _version(row: Json) -> str:
-    """Moves with every touch: Zendesk's own changes leave ``updated_at`` alone."""
-    return f"{row.get('updated_at')} {row.get('generated_timestamp')}"
+    """Moves with every touch, as the export is sorted: Zendesk's own changes leave ``updated_at`` alone."""
+    return f"{row.get('generated_timestamp') or 0:010d} {row.get('updated_at')}"
+
+
+def _seconds(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp())

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from domain.stage import TABLES
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of a SQLite file (``sqlite_versions``); Postgres counts its migrations."""
 store = sa.MetaData()
 """What belongs to one company: each row has its id, each file or each policy its wall."""
@@ -64,6 +64,8 @@ def _stage_table(name: str) -> sa.Table:
 
 
 stages: dict[str, sa.Table] = {name: _stage_table(name) for name in TABLES}
+# The audit of ids asks for the tickets of a stretch of time.
+sa.Index("raw_tickets_version", *(stages["raw_tickets"].c[name] for name in ("company_id", "source_hash")))
 
 clock = sa.Table(
     "clock",

@@ -25,7 +25,7 @@ from domain.company import CompanyId
 from domain.errors import InputError
 from domain.feedback import Vote
 from domain.fingerprint import clean
-from domain.stage import Cursor, Head, Made, Put, QueueEntry, Row
+from domain.stage import Cursor, DataType, Head, Made, Put, QueueEntry, Row, queues_of, tables_of
 from resources.storage import schema
 
 _INSERT: dict[str, Callable[[sa.Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -116,6 +116,15 @@ Item = TypeVar("Item")
 def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     for start in range(0, len(items), _BIND_LIMIT):
         yield items[start : start + _BIND_LIMIT]
+
+
+_HOLDING = (schema.paid, schema.queue, schema.votes)
+"""Tables beside the stages that hold something of documents."""
+
+
+def _of_type(table: sa.Table, data_type: DataType) -> list[sa.ColumnElement[bool]]:
+    """The condition that a row is of a document of this type; only the queue has rows of several."""
+    return [table.c.target.in_(queues_of(data_type))] if table is schema.queue else []
 
 
 class SqlCompanyStore:
@@ -224,6 +233,13 @@ class SqlCompanyStore:
         stage = schema.stages[table]
         return set(self._column(sa.select(stage.c.doc_id).where(stage.c.company_id == self.company, ~stage.c.deleted)))
 
+    def ids_between(self, table: str, low: str, high: str) -> set[str]:
+        """The ids of the live rows with low <= source_hash < high."""
+        stage = schema.stages[table]
+        version = stage.c.source_hash
+        query = sa.select(stage.c.doc_id).where(stage.c.company_id == self.company, ~stage.c.deleted)
+        return set(self._column(query.where(version >= low, version < high)))
+
     def count(self, table: str, made_by: str | None = None) -> int:
         """How many rows are live; of one making, if it is named."""
         stage = schema.stages[table]
@@ -290,20 +306,28 @@ class SqlCompanyStore:
         c = schema.forgotten.c
         return {row[0]: row[1] for row in self._all(sa.select(c.digest, c.at).where(c.company_id == self.company))}
 
-    def named(self) -> set[str]:
-        """The ids of all documents that any table still holds something of; of a tombstone nothing is left but its id."""
-        found: set[str] = set().union(*(self.ids(table) for table in schema.stages))
-        for table in (schema.queue, schema.paid, schema.votes):
-            found.update(self._column(sa.select(table.c.doc_id).where(table.c.company_id == self.company).distinct()))
+    def named(self, data_type: DataType = "ticket") -> set[str]:
+        """The ids of all documents of a type that any table still holds something of; of a tombstone nothing is left but
+        its id."""
+        found: set[str] = set().union(*(self.ids(table) for table in tables_of(data_type)))
+        for table in _HOLDING:
+            ids = sa.select(table.c.doc_id).where(table.c.company_id == self.company, *_of_type(table, data_type))
+            found.update(self._column(ids.distinct()))
         return found - {None}
 
     def traces(
-        self, doc_ids: Sequence[str], texts: Sequence[str], says: Callable[[str], bool] = lambda text: False
+        self,
+        doc_ids: Sequence[str],
+        texts: Sequence[str],
+        says: Callable[[str], bool] = lambda text: False,
+        data_type: DataType = "ticket",
     ) -> dict[str, int]:
         """How many rows of each table hold anything of these documents, or one of these texts; or are of no document and
         ``says`` is true of something in them. Looks at every row."""
+        others = set(schema.stages) - set(tables_of(data_type))
         return {
-            table.name: self._traces(table, doc_ids, texts) + self._saying(table, says)
+            table.name: self._traces(table, () if table.name in others else doc_ids, texts, data_type)
+            + self._saying(table, says)
             for table in schema.store.sorted_tables
         }
 
@@ -314,11 +338,11 @@ class SqlCompanyStore:
             query = query.where(table.c.doc_id.is_(None))
         return sum(any(value and says(value) for value in row) for row in self._all(query))
 
-    def _traces(self, table: sa.Table, doc_ids: Sequence[str], texts: Sequence[str]) -> int:
+    def _traces(self, table: sa.Table, doc_ids: Sequence[str], texts: Sequence[str], data_type: DataType) -> int:
         total = sa.select(sa.func.count()).where(table.c.company_id == self.company)
         found = 0
         if "doc_id" in table.c:
-            kept = sa.true()
+            kept = sa.and_(*_of_type(table, data_type))
             if "deleted" in table.c:
                 kept = sa.or_(~table.c.deleted, *(table.c[name].is_not(None) for name in _SAID))
             for chunk in _chunks(_possible(doc_ids)):
@@ -590,25 +614,30 @@ class SqlTransaction:
         self._delete_where(schema.forgotten, because, c.kind)
         return before - len(self._store.forgotten())
 
-    def erase(self, doc_ids: Sequence[str], is_theirs: Callable[[Vote], bool] = lambda vote: False) -> None:
-        """Erase all that any table says of documents, and the votes of which ``is_theirs`` is true. Tombstones stay for the
-        readers that follow a table, with nothing but the id. A result that another document paid for goes too where it
-        was made from the same text: that one keeps what it has in its own row."""
+    def erase(
+        self,
+        doc_ids: Sequence[str],
+        is_theirs: Callable[[Vote], bool] = lambda vote: False,
+        data_type: DataType = "ticket",
+    ) -> None:
+        """Erase all that any table says of documents of a type, and the votes of which ``is_theirs`` is true. Tombstones
+        stay for the readers that follow a table, with nothing but the id. A result that another document paid for goes too
+        where it was made from the same text: that one keeps what it has in its own row."""
         sources = {
             head.source_hash
-            for table in schema.stages
+            for table in tables_of(data_type)
             for head in self._store.heads(table, doc_ids).values()
             if head.source_hash
         }
         self._delete_where(schema.paid, sorted(sources), schema.paid.c.source_hash)
-        for table in (schema.paid, schema.queue, schema.votes):
-            self._delete_where(table, doc_ids, table.c.doc_id)
+        for table in _HOLDING:
+            self._delete_where(table, doc_ids, table.c.doc_id, *_of_type(table, data_type))
         votes, fields = schema.votes.c, [schema.votes.c[name] for name in Vote.__slots__]
         mine = votes.company_id == self._company
         for number, *said in self._db.execute(sa.select(votes.id, *fields).where(mine)).all():
             if is_theirs(Vote(*said)):
                 self._db.execute(sa.delete(schema.votes).where(mine, votes.id == number))
-        for table in schema.stages:
+        for table in tables_of(data_type):
             self.delete(table, doc_ids)
         c, gone = schema.states.c, set(doc_ids)
         for name, value in self._db.execute(sa.select(c.name, c.value).where(c.company_id == self._company)).all():

@@ -83,8 +83,22 @@ def _births(connection: sa.Connection) -> None:
     make_views(connection)
 
 
+def _knowledge_base(connection: sa.Connection) -> None:
+    """Version 3: tables for ratings and for the knowledge base; tickets are found by their version."""
+    for table in ("ticket_ratings", "raw_kb", "kb_passages"):
+        connection.exec_driver_sql(
+            f"CREATE TABLE {table} (company_id VARCHAR NOT NULL, doc_id VARCHAR NOT NULL, seq BIGINT NOT NULL, "
+            "content_hash TEXT, source_hash TEXT, made_by TEXT, payload TEXT, vector BLOB, deleted BOOLEAN NOT NULL, "
+            "run_id TEXT NOT NULL, updated_at TEXT NOT NULL, id BIGINT DEFAULT '0' NOT NULL, "
+            "created_at TEXT DEFAULT '' NOT NULL, PRIMARY KEY (company_id, doc_id))"
+        )
+        connection.exec_driver_sql(f"CREATE UNIQUE INDEX {table}_seq ON {table} (company_id, seq)")
+    connection.exec_driver_sql("CREATE INDEX raw_tickets_version ON raw_tickets (company_id, source_hash)")
+    make_views(connection)
+
+
 def _numbered(_: sa.Connection) -> None:
-    """Version 1 of the registry had no number; now it has the stores'."""
+    """The registry has the stores' number, also where nothing of its own changed; version 1 had none."""
 
 
 def _secrets_apart(connection: sa.Connection) -> None:
@@ -104,5 +118,5 @@ def _secrets_apart(connection: sa.Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE companies DROP COLUMN secret")
 
 
-STORE: Steps = {1: _births}
-REGISTRY: Steps = {0: _numbered, 1: _secrets_apart}
+STORE: Steps = {1: _births, 2: _knowledge_base}
+REGISTRY: Steps = {0: _numbered, 1: _secrets_apart, 2: _numbered}

@@ -10,6 +10,10 @@ document. ``id`` is a row's number inside its company and never changes.
 
 from collections.abc import Mapping
 
+from domain.stage import tables_of
+
+# A file that could not be read leaves its ticket as good as it is.
+_OF_TICKETS = ", ".join(f"'{name}'" for name in tables_of("ticket"))
 _TICKETS = """
 CREATE VIEW tickets{options} AS
 SELECT raw.id AS id,
@@ -20,7 +24,10 @@ SELECT raw.id AS id,
        merged.payload AS processed_data,
        summary.payload AS summary,
        CASE
-           WHEN EXISTS (SELECT 1 FROM queue q WHERE q.company_id = raw.company_id AND q.doc_id = raw.doc_id) THEN 'failed'
+           WHEN EXISTS (
+               SELECT 1 FROM queue q
+               WHERE q.company_id = raw.company_id AND q.doc_id = raw.doc_id AND q.target IN ({of_tickets})
+           ) THEN 'failed'
            WHEN found.doc_id IS NOT NULL THEN 'processed'
            WHEN EXISTS (
                SELECT 1 FROM cursors c
@@ -96,6 +103,6 @@ _DIALECTS: Mapping[str, Mapping[str, str]] = {
 
 def create_views(dialect: str) -> dict[str, str]:
     """The statements that make the views, by name. Raises ``KeyError`` for a dialect that nobody wrote."""
-    words = _DIALECTS[dialect]
+    words = {**_DIALECTS[dialect], "of_tickets": _OF_TICKETS}
     texts = {"tickets": _TICKETS, "processing_queue": _QUEUE, "feedback": _FEEDBACK}
     return {name: text.format_map(words) for name, text in texts.items()}

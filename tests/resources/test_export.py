@@ -13,7 +13,7 @@ import pytest
 
 from domain.errors import DocumentError, InputError
 from domain.ticket import Person, Ticket
-from resources.helpdesk.base import Document, Page
+from resources.helpdesk.base import Document, Nothing, Page, Span
 from resources.helpdesk.export import CHUNK, Export
 
 ROW = {"ticket_id": "7", "subject": "Printer", "description": "It prints twice.\nEvery time."}
@@ -41,12 +41,18 @@ def _line(row: Any) -> bytes:
     return json.dumps(row).encode() + b"\n"
 
 
-def nothing_known(_: Sequence[str]) -> dict[str, str]:
-    return {}
+class Stored(Nothing):
+    """Rows that are there already: id → version."""
+
+    def __init__(self, versions: dict[str, str]) -> None:
+        self.there = versions
+
+    def versions(self, doc_ids: Sequence[str]) -> dict[str, str]:
+        return {doc_id: self.there[doc_id] for doc_id in doc_ids if doc_id in self.there}
 
 
-def documents(export: Export, known: Any = nothing_known) -> list[Document]:
-    return [document for page in export.pages(None, known) for document in page.documents]
+def documents(export: Export, stored: Nothing | None = None) -> list[Document]:
+    return [document for page in export.pages(None, stored or Nothing(), Span()) for document in page.documents]
 
 
 def ticket(export: Export) -> Ticket:
@@ -198,7 +204,7 @@ def test_characters_that_no_store_takes_are_replaced_and_counted(write: Write) -
 
 def test_a_row_that_cannot_be_understood_waits_and_the_rest_goes_on(write: Write) -> None:
     path = write("t.jsonl", {**ROW, "tags": 5}, {**ROW, "ticket_id": "8"})
-    page, last = Export(path).pages(None, nothing_known)
+    page, last = Export(path).pages(None, Nothing(), Span())
     assert [document.doc_id for document in page.documents] == ["8"]
     assert [bad.doc_id for bad in page.unreadable] == ["7"]
     assert list(page.seen) == ["7", "8"] and last.walked_all
@@ -211,7 +217,7 @@ def test_a_row_that_cannot_be_understood_waits_and_the_rest_goes_on(write: Write
 
 def test_every_row_is_shown_in_chunks_and_the_last_page_says_so(write: Write) -> None:
     export = Export(write("t.jsonl", *({**ROW, "ticket_id": str(number)} for number in range(2 * CHUNK + 1))))
-    pages = list(export.pages(None, nothing_known))
+    pages = list(export.pages(None, Nothing(), Span()))
     assert [len(page.documents) for page in pages] == [CHUNK, CHUNK, 1, 0]
     assert [page.walked_all for page in pages] == [False, False, False, True]
     assert len({doc_id for page in pages for doc_id in page.seen}) == 2 * CHUNK + 1
@@ -222,9 +228,9 @@ def test_every_row_is_shown_in_chunks_and_the_last_page_says_so(write: Write) ->
 
 def test_a_killed_walk_starts_anew_and_gives_only_what_is_not_stored(write: Write) -> None:
     export = Export(write("t.jsonl", *({**ROW, "ticket_id": str(number)} for number in range(CHUNK + 5))))
-    first: Page = next(export.pages(None, nothing_known))
+    first: Page = next(export.pages(None, Nothing(), Span()))
     stored = {document.doc_id: document.version for document in first.documents}
-    pages = list(export.pages(first.cursor, lambda ids: {one: stored[one] for one in ids if one in stored}))
+    pages = list(export.pages(first.cursor, Stored(stored), Span()))
     assert sum(len(page.documents) for page in pages) == 5
     assert sum(len(page.seen) for page in pages) == CHUNK + 5
     assert pages[-1].walked_all
@@ -233,14 +239,16 @@ def test_a_killed_walk_starts_anew_and_gives_only_what_is_not_stored(write: Writ
 def test_an_unchanged_file_gives_no_page_and_a_changed_row_only_itself(write: Write) -> None:
     rows = [{**ROW, "ticket_id": str(number)} for number in range(20)]
     export = Export(write("t.jsonl", *rows))
-    *_, last = pages = list(export.pages(None, nothing_known))
+    *_, last = pages = list(export.pages(None, Nothing(), Span()))
     stored = {document.doc_id: document.version for page in pages for document in page.documents}
-    assert list(export.pages(last.cursor, nothing_known)) == []
+    assert list(export.pages(last.cursor, Nothing(), Span())) == []
     write("t.jsonl", *rows)  # written again, the same
-    assert list(export.pages(last.cursor, nothing_known)) == []
+    assert list(export.pages(last.cursor, Nothing(), Span())) == []
     rows[3] = {**rows[3], "subject": "Another"}
     write("t.jsonl", *rows)
-    changed = [document.doc_id for page in export.pages(last.cursor, lambda ids: stored) for document in page.documents]
+    changed = [
+        document.doc_id for page in export.pages(last.cursor, Stored(stored), Span()) for document in page.documents
+    ]
     assert changed == ["3"]
 
 
@@ -261,7 +269,7 @@ def test_one_row_again(write: Write) -> None:
 
 def test_a_file_that_changes_while_it_is_read(write: Write) -> None:
     path = write("t.jsonl", ROW)
-    pages = Export(path).pages(None, nothing_known)
+    pages = Export(path).pages(None, Nothing(), Span())
     next(pages)
     write("t.jsonl", ROW, {**ROW, "ticket_id": "8"})
     with pytest.raises(InputError, match="changed while it was read"):
@@ -316,7 +324,7 @@ def test_nothing_is_given_out_before_the_last_line_was_read(write: Write) -> Non
     rows = [{**ROW, "ticket_id": str(number)} for number in range(3 * CHUNK)]
     path = write("t.jsonl", *rows, "{")
     with pytest.raises(InputError, match=f"line {3 * CHUNK + 1}"):
-        next(Export(path).pages(None, nothing_known))
+        next(Export(path).pages(None, Nothing(), Span()))
 
 
 def test_a_damaged_archive(write: Write) -> None:

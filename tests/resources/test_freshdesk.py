@@ -13,7 +13,7 @@ from domain.errors import DocumentError, SourceRefused, SourceUnavailable
 from resources import http, secrets
 from resources.companies import Companies
 from resources.helpdesk import freshdesk
-from resources.helpdesk.base import Document, Json, Unreadable
+from resources.helpdesk.base import Document, Json, Nothing, Span, Unreadable
 from resources.helpdesk.freshdesk import Freshdesk
 from resources.helpdesk.platforms import open_helpdesk
 from resources.settings import Settings
@@ -37,20 +37,26 @@ class Company:
         self.stored: dict[str, Document] = {}
         self.unreadable: dict[str, Unreadable] = {}
         self.fetched: list[str] = []
+        self.names: Json = {}
 
     def admin(self, action: str, **given: Any) -> Any:
         return self.sandbox.admin("made", action, **given)
 
     def open(self, **options: Any) -> Freshdesk:
-        return Freshdesk(self.sandbox.url("made"), self.sandbox.key("made"), **{"rate_share": 1.0} | options)
+        desk = Freshdesk(self.sandbox.url("made"), self.sandbox.key("made"), **{"rate_share": 1.0} | options)
+        desk.names = self.names
+        return desk
 
-    def known(self, ids: Sequence[str]) -> dict[str, str]:
-        return {doc_id: self.stored[doc_id].version for doc_id in ids if doc_id in self.stored}
+    def versions(self, doc_ids: Sequence[str]) -> dict[str, str]:
+        return {doc_id: self.stored[doc_id].version for doc_id in doc_ids if doc_id in self.stored}
+
+    def payloads(self, doc_ids: Sequence[str]) -> dict[str, Json]:
+        return {doc_id: self.stored[doc_id].payload for doc_id in doc_ids if doc_id in self.stored}
 
     def walk(self, pages: int = 1_000_000, **options: Any) -> int:
         """Walk, or be killed after so many pages; returns the requests."""
         desk = self.open(**options)
-        walk = desk.pages(self.cursor, self.known)
+        walk = desk.pages(self.cursor, self, Span())
         for number, page in enumerate(walk, 1):
             assert set(page.seen) >= {one.doc_id for one in (*page.documents, *page.unreadable)}
             self.stored |= {document.doc_id: document for document in page.documents}
@@ -62,6 +68,7 @@ class Company:
             if number == pages:
                 walk.close()
                 break
+        self.names = desk.names
         return desk.requests
 
     def check_against_truth(self) -> None:
@@ -97,16 +104,17 @@ def company(running: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Company:
 def test_a_first_walk_brings_everything_in_the_fewest_requests(company: Company) -> None:
     requests = company.walk(attachments="threads")
     company.check_against_truth()
-    assert requests == COUNT + 2 + 2  # a thread each; two lists of up to 100; deleted and spam
+    # A thread each; two lists of up to 100; deleted and spam; the names of fields, products, groups and agents.
+    assert requests == COUNT + 2 + 2 + 4
     assert sorted(company.fetched) == sorted(company.stored)
 
 
 def test_a_full_walk_says_so_and_one_from_a_cursor_does_not(company: Company) -> None:
     desk = company.open()
-    first = list(desk.pages(None, company.known))
+    first = list(desk.pages(None, company, Span()))
     assert [page.walked_all for page in first] == [False] * (len(first) - 1) + [True]
     assert {doc_id for page in first for doc_id in page.seen} == {str(number) for number in range(1, COUNT + 1)}
-    assert not any(page.walked_all for page in desk.pages(first[-1].cursor, company.known))
+    assert not any(page.walked_all for page in desk.pages(first[-1].cursor, company, Span()))
 
 
 def test_a_night_without_change_costs_three_lists(company: Company) -> None:
@@ -276,7 +284,7 @@ def test_a_limited_plan_is_kept_without_a_refusal(company: Company) -> None:
     company.admin("reset_log")
     desk = company.open(attachments="threads")
     desk._http.budget.window = 2.0
-    stored = {one.doc_id for page in desk.pages(None, company.known) for one in page.documents}
+    stored = {one.doc_id for page in desk.pages(None, company, Span()) for one in page.documents}
     assert len(stored) == COUNT
     assert company.admin("log")["429s"] <= 1
 
@@ -332,9 +340,9 @@ def test_long_threads_are_read_to_the_end(company: Company) -> None:
 
 
 def test_only_resolved_threads(company: Company) -> None:
-    requests = company.walk(conversations="resolved", is_resolved=lambda status: status == "resolved")
+    requests = company.walk(conversations="resolved", resolved_statuses=["resolved"])
     resolved = [one for one in company.stored.values() if one.payload["status"] == 4]
-    assert requests == len(resolved) + 2 + 2
+    assert requests == len(resolved) + 2 + 2 + 4
     truth = {str(ticket["id"]): ticket for ticket in company.admin("truth")["tickets"]}
     for document in company.stored.values():
         expected = truth[document.doc_id]["conversations"] if document in resolved else []
@@ -345,7 +353,7 @@ def test_signed_addresses_are_not_kept_and_change_nothing() -> None:
     with Sandbox(["acme"]) as sandbox:
         desk = Freshdesk(sandbox.url("acme"), sandbox.key("acme"))
         first, second = (
-            {one.doc_id: one for page in desk.pages(None, lambda ids: {}) for one in page.documents} for _ in "ab"
+            {one.doc_id: one for page in desk.pages(None, Nothing(), Span()) for one in page.documents} for _ in "ab"
         )
     assert [one.content_hash for one in first.values()] == [one.content_hash for one in second.values()]
     files = [file for one in first.values() for file in _files(one.payload)]
@@ -365,7 +373,7 @@ def test_a_document_that_cannot_be_read_waits_and_the_rest_goes_on(company: Comp
             return super().neutral(payload)
 
     desk = Odd(company.sandbox.url("made"), company.sandbox.key("made"))
-    pages = list(desk.pages(None, company.known))
+    pages = list(desk.pages(None, company, Span()))
     assert [bad.doc_id for page in pages for bad in page.unreadable] == ["30"]
     assert sum(len(page.documents) for page in pages) == COUNT - 1
 
@@ -378,11 +386,16 @@ def test_check_and_plan(company: Company) -> None:
     desk = company.open(rate_share=0.5)
     account = desk.check()
     assert account.per_minute == 400
-    assert account.notes == (f"the newest ticket is number {COUNT}",)
+    assert (account.tickets, account.notes) == (
+        COUNT,
+        (f"the newest ticket is number {COUNT}: there are so many at most",),
+    )
     assert desk.requests == 2
     full, threads = desk.plan(account), company.open(rate_share=0.5, attachments="threads").plan(account)
-    assert (full.requests, full.credits, full.minutes, full.exact) == (1010, 2070, pytest.approx(10.35), False)
-    assert (threads.requests, threads.credits) == (1010, 1070)
+    requests, lists = COUNT + 2 + 8, 2 * 7
+    assert (full.requests, full.credits, full.exact) == (requests, lists + 2 * COUNT + 8, False)
+    assert full.minutes == pytest.approx(full.credits / 200)
+    assert (threads.requests, threads.credits) == (requests, lists + COUNT + 8)
 
 
 def test_the_plan_is_what_a_walk_costs(company: Company) -> None:
@@ -394,8 +407,8 @@ def test_the_plan_is_what_a_walk_costs(company: Company) -> None:
         company.admin("reset_log")
         company.walk(attachments=attachments)
         log = company.admin("log")
-        assert log["requests"] == pytest.approx(plan.requests * COUNT / 1000, rel=0.05)
-        assert log["credits"] == pytest.approx(plan.credits * COUNT / 1000, rel=0.05)
+        assert log["requests"] == pytest.approx(plan.requests, rel=0.05)
+        assert log["credits"] == pytest.approx(plan.credits, rel=0.05)
 
 
 def test_check_tells_what_is_wrong(company: Company) -> None:
@@ -426,7 +439,7 @@ def test_a_key_that_is_changed_in_mid_walk_loses_nothing(company: Company, regis
     made = registry.get("made")
     desk = open_helpdesk(registry, made)
     walked: set[str] = set()
-    for number, page in enumerate(desk.pages(None, company.known), 1):
+    for number, page in enumerate(desk.pages(None, company, Span()), 1):
         walked |= {document.doc_id for document in page.documents}
         if number in (1, 3):
             registry.set_secret(made, secrets.seal(registry.settings, f"key {number}"))
@@ -436,7 +449,7 @@ def test_a_key_that_is_changed_in_mid_walk_loses_nothing(company: Company, regis
 
 def test_a_key_that_is_taken_away_ends_the_walk(company: Company, registry: Companies) -> None:
     desk = open_helpdesk(registry, registry.get("made"))
-    walk = desk.pages(None, company.known)
+    walk = desk.pages(None, company, Span())
     next(walk)
     company.admin("options", key="nobody knows")
     with pytest.raises(SourceRefused, match="refused the key"):
@@ -457,9 +470,9 @@ def test_options_that_shape_a_document_are_in_its_maker() -> None:
         return Freshdesk("http://x", "key", **options).made_by
 
     makers = [made_by(), made_by(attachments="none"), made_by(since="2026-01-01"), made_by(conversations="resolved")]
-    makers.append(made_by(conversations="resolved", is_resolved=lambda status: status == "closed"))
+    makers.append(made_by(conversations="resolved", resolved_statuses=["closed"]))
     assert len(set(makers)) == len(makers)
-    assert made_by(is_resolved=lambda status: True) == makers[0]
+    assert made_by(resolved_statuses=["x"]) == makers[0]
 
 
 def test_only_what_changed_since_a_day(company: Company) -> None:

@@ -34,8 +34,8 @@ def test_numbers_become_words() -> None:
         "web chat",
         "9",
     )
-    own = Reader("https://acme.freshdesk.com", {6: "bei Anna"}, {9: "Desk"}).ticket(given)
-    assert (own.status, own.product) == ("bei Anna", "Desk")
+    own = Reader("https://acme.freshdesk.com", {"statuses": {"6": "bei anna"}, "products": {"9": "Desk"}}).ticket(given)
+    assert (own.status, own.product) == ("bei anna", "Desk")
     unknown = READER.ticket(LEAST | {"status": 61, "priority": 9, "source": 99})
     assert (unknown.status, unknown.priority, unknown.channel) == ("status 61", "priority 9", "source 99")
     assert ticket.url == "https://acme.freshdesk.com/a/tickets/7"

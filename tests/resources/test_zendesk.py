@@ -10,7 +10,7 @@ from domain.errors import DocumentError, SourceRefused
 from domain.merge import merge
 from resources import http
 from resources.helpdesk import zendesk
-from resources.helpdesk.base import Document, Json, Unreadable
+from resources.helpdesk.base import Document, Json, Nothing, Span, Unreadable
 from resources.helpdesk.freshdesk import Freshdesk
 from resources.helpdesk.zendesk import Zendesk
 from resources.rate_budget import Pace
@@ -48,14 +48,17 @@ class Company:
         desk._pace = Pace(1_000_000)
         return desk
 
-    def known(self, ids: Sequence[str]) -> dict[str, str]:
-        return {doc_id: self.stored[doc_id].version for doc_id in ids if doc_id in self.stored}
+    def versions(self, doc_ids: Sequence[str]) -> dict[str, str]:
+        return {doc_id: self.stored[doc_id].version for doc_id in doc_ids if doc_id in self.stored}
+
+    def payloads(self, doc_ids: Sequence[str]) -> dict[str, Json]:
+        return {doc_id: self.stored[doc_id].payload for doc_id in doc_ids if doc_id in self.stored}
 
     def walk(self, pages: int = 1_000_000, later: float = 60, **options: Any) -> int:
         """Let a minute pass and walk, or be killed after so many pages; returns the requests."""
         self.admin("clock", advance=later)
         desk = self.open(**options)
-        walk = desk.pages(self.cursor, self.known)
+        walk = desk.pages(self.cursor, self, Span())
         for number, page in enumerate(walk, 1):
             assert set(page.seen) >= {one.doc_id for one in (*page.documents, *page.unreadable)}
             self.stored |= {document.doc_id: document for document in page.documents}
@@ -106,10 +109,10 @@ def test_a_first_walk_brings_everything_in_the_fewest_requests(company: Company)
 
 def test_a_full_walk_says_so_and_one_from_a_cursor_does_not(company: Company) -> None:
     desk = company.open()
-    first = list(desk.pages(None, company.known))
+    first = list(desk.pages(None, company, Span()))
     assert [page.walked_all for page in first] == [False] * (len(first) - 1) + [True]
     assert {doc_id for page in first for doc_id in page.seen} == {str(number) for number in range(1, COUNT + 1)}
-    assert not any(page.walked_all for page in desk.pages(first[-1].cursor, company.known))
+    assert not any(page.walked_all for page in desk.pages(first[-1].cursor, company, Span()))
 
 
 def test_a_night_without_change_costs_one_export(company: Company) -> None:
@@ -239,7 +242,7 @@ def test_a_limited_plan_is_kept_without_a_refusal(company: Company) -> None:
     company.admin("reset_log")
     desk = company.open()
     desk._http.budget.window = 1.0
-    stored = {one.doc_id for page in desk.pages(None, company.known) for one in page.documents}
+    stored = {one.doc_id for page in desk.pages(None, company, Span()) for one in page.documents}
     assert len(stored) == COUNT
     assert company.admin("log")["429s"] <= 1
     assert desk._http.budget.total == 200
@@ -318,7 +321,7 @@ def test_only_the_threads_of_resolved_tickets(company: Company) -> None:
 
 def test_files_are_kept_without_their_addresses(company: Company) -> None:
     desk = company.open("acme")
-    documents = [one for page in desk.pages(None, lambda _: {}) for one in page.documents]
+    documents = [one for page in desk.pages(None, Nothing(), Span()) for one in page.documents]
     comments = [comment for one in documents for comment in one.payload["conversations"]]
     files = [file for comment in comments for file in comment["attachments"]]
     assert len(files) > 5
@@ -381,7 +384,7 @@ def test_an_account_without_a_help_center_is_read_without(company: Company, seen
 def test_a_key_that_may_not_read_names_reads_tickets_without_and_says_so_once(company: Company) -> None:
     company.admin("options", names_denied=True)
     desk = company.open()
-    documents = [one for page in desk.pages(None, company.known) for one in page.documents]
+    documents = [one for page in desk.pages(None, company, Span()) for one in page.documents]
     assert len(documents) == COUNT
     assert [note.split(";")[0] for note in desk.notes] == [
         f"this key may not read the names of {what}" for what in ("statuses", "fields", "brands")
@@ -417,7 +420,7 @@ def merged(desk: Freshdesk | Zendesk) -> dict[str, Json]:
     """All merged documents without what is the platform's own: addresses, brands, and two words."""
     documents = {
         one.doc_id: merge(desk.neutral(one.payload))
-        for page in desk.pages(None, lambda _: {})
+        for page in desk.pages(None, Nothing(), Span())
         for one in page.documents
     }
     for document in documents.values():
