@@ -7,6 +7,7 @@ Belongs here: ``/{company}/admin/...`` for tests and benchmarks. Does not belong
          delete  restore  spam  archive  {ids | count, seed, touch}               hard_delete {ids | count, seed}
          same_time {ids | count, seed, what}     create {count, seed}             merge {primary, secondaries}
          rate {ids | count, seed, value 103 ... -103, feedback}
+         attach {kind, ids | count, seed, where description|reply|note, text [lines], name, touch}
          articles {do edit|delete|create|draft|publish|move|visibility, ids | count, seed, folder, visibility, language,
                    title, description, tags, status}
          churn {edit_every, delete_every, count, on list|conversations, what, seed, limit}
@@ -24,13 +25,13 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox import attachments, generate
+from sandbox import attachments, files, generate
 from sandbox.account import Account, Log, Rights
 from sandbox.faults import Faults
 from sandbox.limits import PLANS, Budget
 from sandbox.shape import Json
 from sandbox.solutions import DRAFT, PUBLISHED
-from sandbox.world import Churn, HelpCenter, Place
+from sandbox.world import Attach, Churn, HelpCenter, Place
 
 
 async def admin(request: Request, accounts: dict[str, Account]) -> Response:
@@ -143,6 +144,30 @@ def _rate(
 ) -> Json:
     world = account.world
     return {"ids": world.rate(world.choose(ids, count, seed), value, feedback)}
+
+
+def _attach(
+    account: Account,
+    kind: Any = "pdf",
+    ids: list[int] | None = None,
+    count: int | None = None,
+    seed: int | None = None,
+    where: Any = "reply",
+    text: list[str] | None = None,
+    name: str | None = None,
+    touch: bool = True,
+) -> Json:
+    """``text`` are the file's lines; without, it has a code of its own, "FILE-" and the file's id."""
+    if where not in get_args(Attach):
+        raise ValueError(f"where is one of {', '.join(get_args(Attach))}, not {where!r}")
+    world = account.world
+    said = "오류 코드" if world.helpdesk.language == "ko" else "The code of the fault is"
+
+    def file(number: int) -> files.File:
+        return files.make(kind, text or [f"{said} FILE-{number}.", "2026-11-02 09:00:00 ok"], name)
+
+    chosen = world.choose(ids, count, seed)
+    return {"ids": chosen, "attachments": world.attach(chosen, file, where, touch=touch)}
 
 
 def _articles(
@@ -292,6 +317,7 @@ ACTIONS: dict[tuple[str, str], Callable[..., Json]] = {
     ("POST", "merge"): _merge,
     ("POST", "create"): _create,
     ("POST", "rate"): _rate,
+    ("POST", "attach"): _attach,
     ("POST", "articles"): _articles,
     ("POST", "churn"): _churn,
     ("POST", "faults"): _faults,

@@ -1,7 +1,7 @@
-"""Attachments: addresses that are signed anew with every answer, die after five minutes, and the files behind them.
+"""Attachments: addresses that are signed anew with every answer and die after five minutes.
 
-Belongs here: the marks that stored records carry in place of an address, the signature, a file's bytes.
-Does not belong here: which ticket has which file.
+Belongs here: the marks that stored records carry in place of an address, the signature, the bytes of a file that has
+no words. Does not belong here: which ticket has which file, documents with words (``files``).
 """
 
 import hashlib

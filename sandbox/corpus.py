@@ -67,6 +67,8 @@ class Helpdesk:
     stories: dict[str, Story] = field(default_factory=dict[str, Story])
     #: The authors' categories, folders and articles (``solutions``).
     articles: list[Json] = field(default_factory=list[Json])
+    #: Their words for attached files, by the file's name (``files``).
+    files: dict[str, Json] = field(default_factory=dict[str, Json])
 
 
 def names() -> list[str]:

@@ -46,6 +46,7 @@ def accounts(
     there or cannot be read.
     """
     from sandbox import corpus, generate, solutions
+    from sandbox import files as made_files
     from sandbox.account import Account
     from sandbox.limits import PLANS, Budget
     from sandbox.world import World
@@ -62,6 +63,7 @@ def accounts(
     def sample(name: str) -> corpus.Helpdesk:
         desk = corpus.load(name)
         desk.articles = solutions.read(corpus.COMPANIES / name / "solutions")
+        desk.files = made_files.read(corpus.COMPANIES / name / "files.json")
         return desk
 
     sources: dict[str, Callable[[], corpus.Helpdesk]] = {name: partial(sample, name) for name in companies}
@@ -81,7 +83,7 @@ def application(served: "dict[str, Account]") -> "Starlette":
     from starlette.responses import Response
     from starlette.routing import Mount, Route
 
-    from sandbox import attachments
+    from sandbox import attachments, downloads
     from sandbox.admin import admin
     from sandbox.freshdesk import Freshdesk
     from sandbox.zendesk import Zendesk
@@ -89,16 +91,8 @@ def application(served: "dict[str, Account]") -> "Starlette":
     async def hidden(request: Request) -> Response:
         return await admin(request, served)
 
-    async def download(request: Request) -> Response:
-        """A file, to whoever has a fresh signature: there is no other check on it."""
-        account = served.get(request.path_params["company"])
-        file = account and account.world.attachment(request.path_params["attachment"])
-        if not attachments.valid(request.url.query):
-            return Response("<Error><Code>AccessDenied</Code></Error>", 403, media_type="application/xml")
-        if not file:
-            return Response("<Error><Code>NoSuchKey</Code></Error>", 404, media_type="application/xml")
-        body = attachments.content(file["id"], file["content_type"], file["size"])
-        return Response(body, media_type=file["content_type"])
+    async def file(request: Request) -> Response:
+        return await downloads.download(request, served)
 
     async def picture(request: Request) -> Response:
         return Response(attachments.PICTURE, media_type="image/png")
@@ -108,7 +102,7 @@ def application(served: "dict[str, Account]") -> "Starlette":
             Mount("/{company}/api/v2", app=Freshdesk(served)),
             Mount("/zendesk/{company}/api/v2", app=Zendesk(served)),
             Route("/{company}/admin/{action}", hidden, methods=["GET", "POST"]),
-            Route("/{company}/attachments/{attachment:int}/original/{name}", download),
+            Route("/{company}/attachments/{attachment:int}/original/{name}", file),
             Route("/{company}/inline/attachment", picture),
         ]
     )

@@ -21,12 +21,14 @@ import orjson
 
 from sandbox import attachments, corpus, shape
 from sandbox.custom import STATUSES, apply
+from sandbox.files import File
 from sandbox.ratings import Ratings
 from sandbox.shape import Json
 from sandbox.solutions import Solutions
 
 Place = Literal["live", "deleted", "spam", "archived"]
 Edit = Literal["text", "status", "touch", "reply"]
+Attach = Literal["description", "reply", "note"]
 Order = Literal["created_at", "updated_at", "due_by", "status"]
 #: What a Zendesk account lets its key see of the Help Center: all, nothing (403), or there is none (404).
 HelpCenter = Literal["open", "denied", "none"]
@@ -105,6 +107,14 @@ class Ticket:
 
     def requester(self) -> Json | None:
         return orjson.loads(b"{" + self.parts["requester"][1:] + b"}")["requester"]
+
+
+def _attached(ticket: Ticket) -> Iterable[Json]:
+    """The files of a ticket and of its messages."""
+    pieces = (b"{" + ticket.parts["attachments"][1:] + b"}", *ticket.conversations)
+    for piece in pieces:
+        if b'"attachments":[{' in piece:
+            yield from orjson.loads(piece)["attachments"]
 
 
 def _packed(value: Json) -> bytes:
@@ -224,6 +234,10 @@ class World:
         self._feed: Feed | None = None
         self.help_center: HelpCenter = "open"
         self.names_denied = False
+        self.files: dict[int, File] = {}
+        #: Which ticket has which file, as of that change.
+        self._holders, self._indexed = dict[int, int](), -1
+        self._next_file = shape.FIRST_ATTACHMENT + 50_000_000
         self._contacts: list[Json] | None = None
         self.custom = False
         if custom:
@@ -302,15 +316,16 @@ class World:
             for file in next(iter(article.values()))["attachments"]:
                 if file["id"] == number:
                     return file
-        mark = b'"id":%d,' % number
-        for ticket in self.tickets.values():
-            for piece in (ticket.parts["attachments"], *ticket.conversations):
-                if mark in piece:
-                    files = orjson.loads(b"{" + piece[1:] + b"}" if piece.startswith(b",") else piece)["attachments"]
-                    found = next((file for file in files if file["id"] == number), None)
-                    if found:
-                        return found
-        return None
+        found = self._attached(number)
+        if found is None and self._indexed != self._changes:
+            self._indexed = self._changes
+            self._holders = {file["id"]: ticket.id for ticket in self.tickets.values() for file in _attached(ticket)}
+            found = self._attached(number)
+        return found
+
+    def _attached(self, number: int) -> Json | None:
+        holder = self.tickets.get(self._holders.get(number, 0))
+        return next((file for file in _attached(holder) if file["id"] == number), None) if holder else None
 
     # -- changing --------------------------------------------------------------------------------------------------
 
@@ -352,6 +367,30 @@ class World:
         self.shelves[ticket.place].add(ticket)
         if self._feed:
             self._feed.move(number, int(self.clock.now().timestamp()))
+
+    def attach(
+        self, ids: Iterable[int], file: Callable[[int], File], where: Attach, *, touch: bool = True
+    ) -> list[int]:
+        """Attach a file to each ticket: to its description, or to a new reply or note. Returns the files' ids."""
+        attached: list[int] = []
+        for ticket in ids:
+            self._next_file += 1
+            made = self.files[self._next_file] = file(self._next_file)
+            self.clock.advance(1)
+            now = self.clock.stamp()
+            record = shape.attachment(self._next_file, made.name, made.content_type, made.size, now)
+
+            def add(ticket: Json, record: Json = record) -> None:
+                if where != "description":
+                    self._reply(ticket)
+                    ticket["conversations"][-1] |= (
+                        {"private": True, "source": shape.NOTE, "category": 2} if where == "note" else {}
+                    )
+                (ticket if where == "description" else ticket["conversations"][-1])["attachments"].append(record)
+
+            self.change(ticket, add, touch=touch)
+            attached.append(self._next_file)
+        return attached
 
     def rate(self, ids: Iterable[int], value: int, feedback: str | None) -> list[int]:
         """Let the customers rate their tickets, now. No ``updated_at`` moves, but Zendesk exports the tickets again."""
