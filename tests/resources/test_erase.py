@@ -22,6 +22,7 @@ from domain.forgotten import digest
 from domain.stage import TABLES, Made, Put
 from resources import audit, erase
 from resources.companies import Companies
+from resources.progress import ProgressBook, read_progress
 from resources.published import PublishedTable, Publisher
 from resources.settings import Settings
 from resources.storage.sql import SqlTransaction
@@ -402,6 +403,19 @@ def forget_until(say: Callable[[str], None], settings: Settings, stage: str) -> 
 
 
 # --- a whole company --------------------------------------------------------------------------------------------------
+
+
+def test_a_removed_company_is_not_in_the_progress_any_more(tmp_path: Path) -> None:
+    companies = Companies(Settings(home=tmp_path / "home"))
+    company = fill(companies, 2)
+    root = companies.settings.root
+    for one in (ACME, "other"):
+        ProgressBook(root, one, "run").finished("failed")
+    erased = erase.remove(companies.settings, company)
+    assert [one.left for one in erased.proof if one.store == "progress"] == [0]
+    assert read_progress(root, ACME, is_free=True) is None
+    assert read_progress(root, "other", is_free=True)
+    assert any("progress/*.log" in place for place in erased.out_of_reach)
 
 
 def test_a_removal_says_what_it_erased_and_that_nothing_is_left(companies: Companies, tmp_path: Path) -> None:
