@@ -27,7 +27,8 @@ from urllib.parse import urlsplit
 @dataclass(frozen=True)
 class Task:
     """One pull. ``url`` is the sandbox's account; ``folder`` keeps what the client keeps between pulls; without
-    ``threads`` no conversations are to be fetched, by a client that can leave them out; ``dlt_source`` is for ``dlt``."""
+    ``threads`` no conversations are to be fetched, by a client that can leave them out. ``dlt_source`` is for ``dlt``,
+    ``attachments`` for ``casebook``."""
 
     url: str
     key: str
@@ -36,6 +37,7 @@ class Task:
     platform: str
     threads: bool = True
     dlt_source: str = ""
+    attachments: str = "full"
 
     def path(self, name: str) -> Path:
         return Path(self.folder) / name

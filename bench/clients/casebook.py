@@ -25,7 +25,7 @@ def pull(task: Task) -> None:
 
     platform = "zendesk" if task.platform == "zendesk" else "freshdesk"
     settings = Settings(home=Path(task.folder) / "home")
-    options: dict[str, object] = {"rate_share": 1.0}
+    options: dict[str, object] = {"rate_share": 1.0, "attachments": task.attachments}
     if platform == "zendesk":
         options["helpdesk_user"] = task.user
     if not task.threads:  # threads of resolved tickets only, and no ticket ever is
