@@ -1,20 +1,24 @@
-"""The sensor that keeps Dagster's partitions equal to the registry of companies.
+"""The sensors: one keeps Dagster's partitions equal to the registry of companies, one goes on with long first loads.
 
-Belongs here: following the registry. Does not belong here: the nightly runs (``schedules``).
+Belongs here: following the registry, and asking for the next slice. Does not belong here: the nightly runs (``schedules``).
 """
 
 import time
+from collections.abc import Iterator
 
 import dagster as dg
 
 from assets.partitions import companies
 from domain.company import CompanyId
+from domain.stage import tables_of
 from pipelines.jobs import sync
 from resources.companies import Companies
 from resources.dagster_resources import PARTITION_TAG, fail_dead_runs, started_runs
+from resources.helpdesk.collect import is_more_to_come
 from resources.settings import Settings
 
 _SECOND_LOOK_SECONDS = 5
+_SLICE = [dg.AssetKey(name) for name in (*tables_of("ticket"), "published_tables")]
 _IN_FLIGHT = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -49,6 +53,27 @@ def follow_registry(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         ],
         dynamic_partitions_requests=[*added, *deleted],
     )
+
+
+@dg.sensor(
+    job=sync,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for the next slice of a walk that has more to come, or that was killed in its first load.",
+)
+def continue_walks(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
+    """A run a slice. A slice that brought nothing is not asked for again: what stopped it would stop it again, and the
+    nightly run tries anyway."""
+    registry = Companies(Settings())
+    for company in registry.list():
+        if company.paused or not registry.is_free(company.id) or _in_flight(context.instance, company.id):
+            continue
+        with registry.store(company.id) as store:
+            if is_more_to_come(store):
+                reached = f"{store.store_id}/{store.top('raw_tickets')}"
+                yield dg.RunRequest(
+                    run_key=f"slice/{company.id}/{reached}", partition_key=company.id, asset_selection=_SLICE
+                )
 
 
 def _free_killed(instance: dg.DagsterInstance, registry: Companies) -> None:

@@ -3,7 +3,7 @@
 Belongs here: starting the job and gathering what it did. Does not belong here: showing it (``pipelines/cli``).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 
 from domain.company import Company
 from domain.errors import CasebookError
+from pipelines.asked import Asked
 from pipelines.definitions import build
 from pipelines.instance import opened
 from resources.companies import Companies
@@ -38,12 +39,25 @@ class SyncOutcome:
     paid: dict[str, Any] = field(default_factory=lambda: {"calls": 0, "tokens": 0, "cost": 0.0})
     checks: dict[str, bool] = field(default_factory=dict[str, bool])
     notes: list[str] = field(default_factory=list[str])
+    more: bool = False
+    """This was a slice, and more is to come."""
+
+    def add(self, other: "SyncOutcome") -> None:
+        """Count what the next slice did."""
+        self.run_id, self.checks, self.more = other.run_id, other.checks, other.more
+        self.ok = self.ok and other.ok
+        self.seconds = round(self.seconds + other.seconds, 2)
+        self.requests += other.requests
+        for name, counts in other.assets.items():
+            mine = self.assets.setdefault(name, dict.fromkeys(_COUNTS, 0))
+            self.assets[name] = {count: round(mine[count] + counts[count], 3) for count in _COUNTS}
+        for name in self.paid:
+            self.paid[name] += other.paid[name]
+        self.notes = list(dict.fromkeys([*self.notes, *other.notes]))
 
 
-def run_sync(
-    settings: Settings, company: Company, asked: Mapping[str, Any], progress: Progress = silent
-) -> SyncOutcome:
-    """Run the job ``sync`` for one company. ``asked`` are fields of ``SyncConfig``.
+def run_sync(settings: Settings, company: Company, asked: Asked, progress: Progress = silent) -> SyncOutcome:
+    """Run the job ``sync`` for one company: as often as a long walk has more to come.
 
     Raises the ``CasebookError`` that stopped it, ``CompanyBusy`` when another run writes to the company, and
     ``KeyboardInterrupt`` when a person stopped it.
@@ -51,24 +65,32 @@ def run_sync(
     registry = Companies(settings)
     with registry.lock(company.id, "a sync that is about to start"):
         pass  # fail before a run is recorded that could only fail
-    started = perf_counter()
-    run_id = str(uuid4())
-    with opened(settings) as instance, _in_our_words(run_id, registry.storage):
+    with opened(settings) as instance:
         instance.add_dynamic_partitions("companies", [company.id])
-        result = (
-            build(progress)
-            .resolve_job_def("sync")
-            .execute_in_process(
-                instance=instance,
-                partition_key=company.id,
-                run_id=run_id,
-                run_config={
-                    "ops": {"raw_tickets": {"config": dict(asked)}},
-                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                },
-            )
+        whole = _run(registry, instance, company, asked, progress)
+        while whole.more:
+            asked = asked.next_slice()
+            whole.add(_run(registry, instance, company, asked, progress))
+    return whole
+
+
+def _run(
+    registry: Companies, instance: dg.DagsterInstance, company: Company, asked: Asked, progress: Progress
+) -> SyncOutcome:
+    started, run_id = perf_counter(), str(uuid4())
+    definitions = build(progress)
+    job = definitions.resolve_job_def("sync")
+    selection = asked.selection
+    keys = None if selection is None else list(selection.resolve(definitions.resolve_asset_graph()))
+    with _in_our_words(run_id, registry.storage):
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=company.id,
+            run_id=run_id,
+            asset_selection=keys,
+            run_config={**asked.run_config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
-        return _outcome(company, result, perf_counter() - started)
+    return _outcome(company, result, perf_counter() - started)
 
 
 @contextmanager
@@ -99,6 +121,7 @@ def _outcome(company: Company, result: dg.ExecuteInProcessResult, seconds: float
         values: dict[str, Any] = {name: value.value for name, value in materialization.metadata.items()}
         outcome.assets[materialization.asset_key.to_user_string()] = {name: values.get(name, 0) for name in _COUNTS}
         outcome.requests += values.get("requests", 0)
+        outcome.more = outcome.more or bool(values.get("more_to_come"))
         outcome.notes += [values["notes"]] if "notes" in values else []
         for name in outcome.paid:
             outcome.paid[name] += values.get(name, 0)

@@ -75,9 +75,10 @@ def _register(registry: "Companies", id: str, sandbox: "Sandbox") -> None:
 
 def _sync(registry: "Companies", id: str) -> None:
     with watched(quiet=False) as progress:
+        from pipelines.asked import Asked
         from pipelines.sync_run import run_sync
 
-        outcome = run_sync(registry.settings, registry.get(id), {}, progress)
+        outcome = run_sync(registry.settings, registry.get(id), Asked(), progress)
     show_outcome(outcome)
 
 

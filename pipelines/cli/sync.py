@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 def sync(
     id: Annotated[str, typer.Argument(help="The company.")],
     full: Annotated[bool, typer.Option("--full", help="Walk everything again and audit the ids.")] = False,
+    only: Annotated[
+        str, typer.Option(metavar="TYPES", help="Of tickets, kb: bring only these up to date, e.g. --only tickets.")
+    ] = "",
+    since: Annotated[str, typer.Option(metavar="DATE", help="Fetch what changed from this day on.")] = "",
+    until: Annotated[str, typer.Option(metavar="DATE", help="Fetch what changed up to this day, included.")] = "",
     doc: Annotated[str, typer.Option(help="Fetch this one document only.")] = "",
     accept_deletions: Annotated[int, typer.Option(min=0, help="Agree to so many deletions at once.")] = 0,
     json: bool = Json,
 ) -> None:
     """Fetch what changed and bring every asset of a company up to date, through Dagster.
 
-    Can be interrupted at any moment: what was done is kept, and the same command goes on from there.
+    Can be interrupted at any moment: what was done is kept, and the same command goes on from there. A long first load
+    goes through all assets in slices, so that what was fetched first can be searched first.
     """
     from resources.companies import Companies
     from resources.settings import Settings
@@ -32,11 +38,11 @@ def sync(
     settings = Settings()
     company = Companies(settings).get(id)
     with watched(quiet=json) as progress:
+        from pipelines.asked import Asked
         from pipelines.sync_run import run_sync
 
-        outcome = run_sync(
-            settings, company, {"full": full, "doc": doc, "accept_deletions": accept_deletions}, progress
-        )
+        asked = Asked.of(full=full, doc=doc, accept_deletions=accept_deletions, since=since, until=until, only=only)
+        outcome = run_sync(settings, company, asked, progress)
     if json:
         print_json(outcome)
     else:
@@ -62,7 +68,8 @@ def watched(quiet: bool) -> Iterator["Progress"]:
 
         def progress(name: str, report: "Report") -> None:
             paid = f", {report.calls} embedded" if report.calls else ""
-            bar.update(task, description=name, done=f"{report.read} read, {report.changed} changed{paid}")
+            of = f" of about {report.total:,}" if report.total else ""
+            bar.update(task, description=name, done=f"{report.read:,}{of} read, {report.changed:,} changed{paid}")
 
         yield progress
 

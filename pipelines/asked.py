@@ -1,0 +1,85 @@
+"""What a person asks of one sync, checked before anything starts.
+
+Belongs here: the options of ``casebook sync``, what contradicts what, and which assets they come to.
+Does not belong here: running it (``sync_run``), or what a walk does with it (``resources/helpdesk/collect``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any, Self
+
+import dagster as dg
+
+from domain.errors import InputError
+
+TYPES: Mapping[str, tuple[str, ...]] = {"tickets": ("tickets", "analysts"), "kb": ("knowledge_base",)}
+"""What ``--only`` takes, and the groups of assets that it means."""
+_COLLECTING = {"tickets": "raw_tickets", "kb": "raw_kb"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Checked options; the fields but ``types`` are those of ``assets.tickets.SyncConfig``. Without ``types``: all."""
+
+    full: bool = False
+    doc: str = ""
+    accept_deletions: int = 0
+    since: str = ""
+    until: str = ""
+    types: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, *, only: str = "", since: str = "", until: str = "", **options: Any) -> Self:
+        """From what was typed. Raises ``InputError``."""
+        asked = cls(since=_day("since", since), until=_day("until", until), types=_types(only), **options)
+        today = datetime.now(UTC).date().isoformat()
+        if asked.since > today:
+            raise InputError(f"--since {since} lies in the future.", f"Today is {today} (UTC).")
+        if asked.since and asked.until and asked.until < asked.since:
+            raise InputError(f"--until {until} lies before --since {since}.", "Both days are included.")
+        given = [f"--{name}" for name in ("doc", "full") if getattr(asked, name)]
+        given += ["--since or --until"] if asked.since or asked.until else []
+        if len(given) > 1:
+            raise InputError(f"{' and '.join(given)} contradict one another.", remedy="Give one of them.")
+        return asked._of_one_type() if asked.doc or asked.since or asked.until else asked
+
+    def _of_one_type(self) -> Self:
+        if len(self.types) > 1:
+            raise InputError("--doc takes one type.", remedy="Say --only tickets or --only kb.")
+        if self.types == ("kb",) and not self.doc:
+            raise InputError("articles are always walked whole.", "--since and --until are for tickets.")
+        return self if self.types else replace(self, types=("tickets",))
+
+    @property
+    def selection(self) -> dg.AssetSelection | None:
+        """The assets of the chosen types; None for all."""
+        groups = [group for name in self.types for group in TYPES[name]]
+        return dg.AssetSelection.groups(*groups) if groups else None
+
+    @property
+    def run_config(self) -> dict[str, Any]:
+        """Dagster's configuration of the assets that collect."""
+        config = asdict(self)
+        del config["types"]
+        return {"ops": {_COLLECTING[name]: {"config": config} for name in self.types or _COLLECTING}}
+
+    def next_slice(self) -> Self:
+        """The rest of a long walk over tickets: what it began anew is not begun again."""
+        return replace(self, full=False, types=("tickets",))
+
+
+def _day(option: str, text: str) -> str:
+    try:
+        if text and date.fromisoformat(text).isoformat() != text:
+            raise ValueError
+    except ValueError:
+        raise InputError(f"--{option} {text!r} is no day.", remedy="A day is written 2026-01-31.") from None
+    return text
+
+
+def _types(text: str) -> tuple[str, ...]:
+    named = [word.strip().lower() for word in text.split(",") if word.strip()]
+    if unknown := [word for word in named if word not in TYPES]:
+        raise InputError(f"--only {unknown[0]!r} is unknown.", f"Known: {', '.join(TYPES)}.")
+    return tuple(name for name in TYPES if name in named)
