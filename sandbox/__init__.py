@@ -7,7 +7,7 @@ imports the rest of the repository, so that a stand-in can never agree with a mi
     corpus      the companies' authored threads  -> Freshdesk records     generate   made-up records in any number
     mail        plain words -> mail bodies with quotes and signatures     shape      Freshdesk's JSON, kind by kind
     world       one account: tickets, clock, edits, deletions             limits     plans, credits, 429
-    faults      failures on purpose                                       attachments  signed addresses
+    faults, spoil   failures on purpose                                   attachments  signed addresses
     files       documents of all kinds, good and bad                      downloads   what answers at the addresses
     solutions   categories, folders, articles                             custom     an account's own statuses and fields
     ratings     what customers thought of it

@@ -70,6 +70,8 @@ class Account:
     rights: Rights = field(init=False)
     log: Log = field(init=False)
     slow_ms: int = field(init=False)
+    #: How far the clock of its headers is off, in seconds.
+    skew: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.reset()
@@ -77,6 +79,7 @@ class Account:
     def reset(self) -> None:
         """Begin again, with the plan as it is."""
         self.world, self.faults, self.log, self.slow_ms = self.make(), Faults(), Log(), 0
+        self.skew = 0
         self.rights = Rights()
         self.budget = Budget(self.budget.plan, self.budget.minute_seconds, self.budget.decimal)
 

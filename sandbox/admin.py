@@ -11,8 +11,9 @@ Belongs here: ``/{company}/admin/...`` for tests and benchmarks. Does not belong
          articles {do edit|delete|create|draft|publish|move|visibility, ids | count, seed, folder, visibility, language,
                    title, description, tags, status}
          churn {edit_every, delete_every, count, on list|conversations, what, seed, limit}
-         faults {rate, kinds, seed, limit, slow_ms}     plan {name, minute_seconds, decimal}     slow {ms}
-         options {page_cap, key, denied, missing, custom, help_center, names_denied}
+         faults {rate, kinds, seed, limit, ids, on, slow_ms, storm, retry_after, hang_seconds}
+           plan {name, minute_seconds, decimal}     slow {ms}
+         options {page_cap, key, denied, missing, custom, old, skew, help_center, names_denied}
          clock {now, advance, rate}    reset {}  reset_log {}
 """
 
@@ -233,8 +234,12 @@ def _churn(account: Account, **given: Any) -> Json:
 
 
 def _faults(account: Account, kinds: list[Any] | None = None, **given: Any) -> Json:
+    given = {
+        name: frozenset(value) if name in ("ids", "on") and value is not None else value
+        for name, value in given.items()
+    }
     account.faults = Faults(**given) if kinds is None else Faults(kinds=tuple(kinds), **given)
-    return given
+    return {"kinds": account.faults.kinds, "rate": account.faults.rate}
 
 
 def _plan(account: Account, name: str, minute_seconds: float = 60.0, decimal: bool = False) -> Json:
@@ -256,6 +261,8 @@ def _options(
     denied: bool | list[str] | None = None,
     missing: list[str] | dict[str, int] | None = None,
     custom: bool | None = None,
+    old: bool | None = None,
+    skew: int | None = None,
     help_center: HelpCenter | None = None,
     names_denied: bool | None = None,
 ) -> Json:
@@ -267,6 +274,8 @@ def _options(
         plan = had.missing if missing is None else dict.fromkeys(missing, 403) if isinstance(missing, list) else missing
         denials = had.denied if denied is None else frozenset(denied) if isinstance(denied, list) else denied
         account.rights = Rights(denials, plan)
+    world.old = world.old if old is None else old
+    account.skew = account.skew if skew is None else skew
     if custom:
         world.customise()
     if help_center not in (None, *get_args(HelpCenter)):
@@ -279,6 +288,8 @@ def _options(
         "denied": rights.denied if isinstance(rights.denied, bool) else sorted(rights.denied),
         "missing": rights.missing,
         "custom": world.custom,
+        "old": world.old,
+        "skew": account.skew,
         "help_center": world.help_center,
     }
 

@@ -1,13 +1,15 @@
-"""Answers: what a stand-in sends back, and the faults that can happen to it on the way.
+"""Answers: what a stand-in sends back, and what can happen to the connection on the way.
 
 Belongs here: an answer as a value, the bodies of Freshdesk's refusals, delivery over ASGI.
-Does not belong here: when to refuse (``freshdesk``), or how often to fail (``faults``).
+Does not belong here: when to refuse (``freshdesk``), how often to fail (``faults``), spoiled bodies (``spoil``).
 """
 
 import socket
 import struct
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 import orjson
@@ -19,7 +21,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_JSON, _HTML = b"application/json; charset=utf-8", b"text/html; charset=utf-8"
+JSON, HTML = b"application/json; charset=utf-8", b"text/html; charset=utf-8"
 
 
 @dataclass(slots=True)
@@ -29,7 +31,7 @@ class Answer:
     status: int
     body: bytes = b""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
-    content_type: bytes = _JSON
+    content_type: bytes = JSON
 
 
 class Refused(Exception):
@@ -68,40 +70,47 @@ def too_many(wait: int) -> Answer:
     return Answer(429, orjson.dumps({"message": message}), [(b"retry-after", b"%d" % wait)])
 
 
-FAULTY: dict[Fault, Callable[[], Answer]] = {
-    "500": lambda: as_json(500, {"code": "internal_error", "message": "Something went wrong on our side."}),
-    "503": lambda: Answer(503, b"", [(b"retry-after", b"1")], _HTML),
-    "html": lambda: Answer(
-        200, b"<!DOCTYPE html><html><body>We will be back in a moment.</body></html>", content_type=_HTML
-    ),
-    "429": lambda: too_many(1),
-}
-
-
 def no_helpdesk() -> Answer:
     """What an address without an account gives: a page, as nobody's API answers there."""
-    return Answer(404, b"<html><h1>There is no helpdesk here</h1></html>", content_type=_HTML)
+    return Answer(404, b"<html><h1>There is no helpdesk here</h1></html>", content_type=HTML)
 
 
-async def _send(send: Send, answer: Answer, body: bytes | None = None) -> None:
-    headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body)), *answer.headers]
+def _date(skew: int, cached: dict[int, bytes] = {}) -> bytes:  # noqa: B006 - the cache is meant
+    """The header ``Date``, ``skew`` seconds off; made once a second."""
+    now = int(time.time()) + skew
+    if now not in cached:
+        if len(cached) > 100:
+            cached.clear()
+        cached[now] = formatdate(now, usegmt=True).encode()
+    return cached[now]
+
+
+async def _send(send: Send, answer: Answer, skew: int, body: bytes | None = None) -> None:
+    headers = [
+        (b"date", _date(skew)),
+        (b"content-type", answer.content_type),
+        (b"content-length", b"%d" % len(answer.body)),
+        *answer.headers,
+    ]
     if answer.status == 204:
-        headers = answer.headers
+        headers = [headers[0], *answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send(
         {"type": "http.response.body", "body": answer.body if body is None else body, "more_body": body is not None}
     )
 
 
-async def deliver(scope: Scope, send: Send, answer: Answer, fault: Fault | None = None) -> None:
-    """Send the answer, unless a fault is to happen to it on the way."""
-    if fault == "reset":
+async def deliver(scope: Scope, send: Send, answer: Answer, fault: Fault | None = None, skew: int = 0) -> None:
+    """Send the answer, unless a fault is to happen to it on the way. ``skew`` is how wrong its clock is, in seconds."""
+    if fault in ("reset", "timeout"):
         transport = scope["sandbox.transport"]
-        # Linger 0 makes the kernel send RST instead of FIN.
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
+        if not transport.is_closing():
+            # Linger 0 makes the kernel send RST instead of FIN.
+            linger = struct.pack("ii", 1, 0)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            transport.abort()
     elif fault == "cut":
-        await _send(send, answer, answer.body[: len(answer.body) // 2])
+        await _send(send, answer, skew, answer.body[: len(answer.body) // 2])
         scope["sandbox.transport"].close()
     else:
-        await _send(send, answer)
+        await _send(send, answer, skew)

@@ -16,7 +16,6 @@ from urllib.parse import parse_qsl
 from sandbox import attachments, corpus, custom, freshdesk_solutions, parameters, shape
 from sandbox.account import Account, Request, family
 from sandbox.answers import (
-    FAULTY,
     Answer,
     Receive,
     Refused,
@@ -33,6 +32,7 @@ from sandbox.answers import (
 from sandbox.faults import Fault
 from sandbox.limits import Budget, Kind
 from sandbox.shape import Json
+from sandbox.spoil import begin, instead, spoil
 from sandbox.world import Order, Place, Ticket
 
 _LIST_INCLUDES = ("requester", "stats", "company", "description")
@@ -65,9 +65,9 @@ class Freshdesk:
             await asyncio.sleep(account.slow_ms / 1000)
         answer, fault, cost = await self._answer(request, kind)
         account.log.credits += cost
-        account.log.add(route, fault if fault in ("reset", "cut") else answer.status)
+        account.log.add(route, fault if fault in ("reset", "cut", "timeout") else answer.status)
         answer.headers += _rate_headers(account.budget, cost)
-        await deliver(scope, send, answer, fault)
+        await deliver(scope, send, answer, fault, account.skew)
 
     async def _answer(self, request: Request, kind: Kind) -> tuple[Answer, Fault | None, int]:
         """The answer, the fault to be done to its delivery, and the credits it cost."""
@@ -76,18 +76,16 @@ class Freshdesk:
         wait = account.budget.take(cost, kind)
         if wait is not None:
             return too_many(wait), None, 0
-        fault = account.faults.draw()
-        if fault is not None:
-            account.log.faults[fault] += 1
-        if fault == "slow":
-            await asyncio.sleep(account.faults.slow_ms / 1000)
-        elif fault in FAULTY:
-            return FAULTY[fault](), None, cost
+        fault = await begin(request)
+        early = instead(fault, account.faults)
+        if early is not None:
+            return early, None, cost
         try:
             _authenticate(request)
             answer = await _route(request)
         except Refused as refused:
             answer = refused.answer
+        spoil(answer, "old" if account.world.old else fault, account.faults)
         answer.body = attachments.sign(answer.body, request.base)
         return answer, fault, cost
 
@@ -160,6 +158,8 @@ def _list_tickets(request: Request) -> Answer:
         message = f"You cannot access tickets beyond the {world.page_cap}th page. Please provide a smaller page number."
         raise Refused(invalid("page", message))
     includes = parameters.includes(query, _LIST_INCLUDES)
+    if world.old and "description" not in includes:
+        includes.append("description")
     order_by = parameters.one_of(query, "order_by", _ORDERS, "created_at")
     order_type = parameters.one_of(query, "order_type", ("asc", "desc"), "desc")
     chosen = parameters.one_of(query, "filter", tuple(_FILTERS), None)

@@ -86,6 +86,7 @@ def application(served: "dict[str, Account]") -> "Starlette":
     from sandbox import attachments, downloads
     from sandbox.admin import admin
     from sandbox.freshdesk import Freshdesk
+    from sandbox.spoil import LOGIN
     from sandbox.zendesk import Zendesk
 
     async def hidden(request: Request) -> Response:
@@ -94,11 +95,15 @@ def application(served: "dict[str, Account]") -> "Starlette":
     async def file(request: Request) -> Response:
         return await downloads.download(request, served)
 
+    async def login(request: Request) -> Response:
+        return Response(LOGIN, media_type="text/html")
+
     async def picture(request: Request) -> Response:
         return Response(attachments.PICTURE, media_type="image/png")
 
     return Starlette(
         routes=[
+            Route("/login", login),
             Mount("/{company}/api/v2", app=Freshdesk(served)),
             Mount("/zendesk/{company}/api/v2", app=Zendesk(served)),
             Route("/{company}/admin/{action}", hidden, methods=["GET", "POST"]),
@@ -127,6 +132,7 @@ def server(served: "dict[str, Account]") -> "uvicorn.Server":
             log_level="critical",
             access_log=False,
             server_header=False,
+            date_header=False,  # the answers have their own, which may be wrong on purpose
             proxy_headers=False,
             timeout_graceful_shutdown=1,
         )

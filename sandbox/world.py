@@ -234,6 +234,8 @@ class World:
         self._feed: Feed | None = None
         self.help_center: HelpCenter = "open"
         self.names_denied = False
+        #: Made before 2018-11-30: lists always have the description, and newer fields are absent.
+        self.old = False
         self.files: dict[int, File] = {}
         #: Which ticket has which file, as of that change.
         self._holders, self._indexed = dict[int, int](), -1

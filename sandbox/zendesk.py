@@ -22,10 +22,11 @@ import orjson
 from sandbox import attachments, custom, help_center
 from sandbox import zendesk_shape as shape
 from sandbox.account import Account, Request, family
-from sandbox.answers import FAULTY, Answer, Receive, Refused, Scope, Send, as_json, deliver, no_helpdesk
+from sandbox.answers import Answer, Receive, Refused, Scope, Send, as_json, deliver, no_helpdesk
 from sandbox.faults import Fault
 from sandbox.limits import Budget, Kind
 from sandbox.shape import Json
+from sandbox.spoil import begin, instead, spoil
 from sandbox.world import Ticket, World, seconds
 
 #: Seconds that an export holds back; a start must lie as far in the past.
@@ -62,9 +63,9 @@ class Zendesk:
         answer.body = attachments.sign(answer.body, f"{root}/{company}")
         account.log.credits += cost
         route = f"{request.method} /" + re.sub(r"\b\d+\b", "{id}", path)
-        account.log.add(route, fault if fault in ("reset", "cut") else answer.status)
+        account.log.add(route, fault if fault in ("reset", "cut", "timeout") else answer.status)
         answer.headers += _rate_headers(account.budget)
-        await deliver(scope, send, answer, fault)
+        await deliver(scope, send, answer, fault, account.skew)
 
 
 async def _answer(request: Request) -> tuple[Answer, Fault | None, int]:
@@ -74,18 +75,17 @@ async def _answer(request: Request) -> tuple[Answer, Fault | None, int]:
     wait = account.budget.take(1, kind)
     if wait is not None:
         return _too_many(wait), None, 0
-    fault = account.faults.draw()
-    if fault is not None:
-        account.log.faults[fault] += 1
-    if fault == "slow":
-        await asyncio.sleep(account.faults.slow_ms / 1000)
-    elif fault == "429":
-        return _too_many(1), None, 1
-    elif fault in FAULTY:
-        return FAULTY[fault](), None, 1
+    fault = await begin(request)
+    if fault in ("429", "storm"):
+        return _too_many(account.faults.retry_after), None, 1
+    early = instead(fault, account.faults)
+    if early is not None:
+        return early, None, 1
     try:
         _authenticate(request)
-        return _route(request), fault, 1
+        answer = _route(request)
+        spoil(answer, fault, account.faults)
+        return answer, fault, 1
     except Refused as refused:
         return refused.answer, fault, 1
 
