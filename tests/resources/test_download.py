@@ -285,6 +285,29 @@ def test_a_name_that_changes_its_mind(server: Server, monkeypatch: pytest.Monkey
             assert connection.recv(100) == b""  # not even a greeting of TLS
 
 
+def test_a_proxy_is_asked_and_is_not_a_way_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = list[bytes]()
+
+    def refuse(proxy: socket.socket) -> None:
+        for _ in range(3):
+            connection, _ = proxy.accept()
+            with connection:
+                heard.append(b" ".join(connection.recv(1000).split()[:2]))
+                connection.sendall(b"HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        answering = threading.Thread(target=refuse, args=(proxy,))
+        answering.start()
+        assert not refused("https://192.168.1.1/file?sig=SECRET").passing
+        assert heard == []
+        assert refused("https://93.184.216.34/file?sig=SECRET").passing
+        answering.join()
+    assert heard == [b"CONNECT 93.184.216.34:443"] * 3
+
+
 @pytest.mark.parametrize(
     "url", ["", "file", "ftp://example.com/a", "file:" + "/dev/null", "https://", "http://[::1", "\0"]
 )
