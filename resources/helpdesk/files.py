@@ -8,7 +8,8 @@ changes under its id, so what was read once is not fetched again.
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,6 +44,7 @@ class Files:
         self._authorization = authorization
         self._starting = threading.Lock()
         self._reader: FileReader | None = None
+        self._end: Callable[[], object] = lambda: None
 
     def read(self, files: Iterable[File], kept: Mapping[str, Any] | None) -> tuple[Json, Unread | None]:
         """The ``files`` of a payload, and what the document is without. ``kept`` is the stored payload."""
@@ -79,14 +81,14 @@ class Files:
         with self._starting:
             if self._reader is None:
                 self._reader = FileReader(MOST_BYTES).__enter__()
+                self._end = weakref.finalize(self, self._reader.__exit__, None, None, None)
             return self._reader
 
     def close(self) -> None:
-        """End the process that reads."""
+        """End the process that reads; it also ends with this object."""
         with self._starting:
-            if self._reader is not None:
-                self._reader.__exit__(None, None, None)
-                self._reader = None
+            self._end()
+            self._reader = None
 
 
 def _unread(reasons: Mapping[str, str], passing: bool) -> Unread | None:
