@@ -53,7 +53,7 @@ class Audit:
         for part in self.source.audit(kept["at"]):
             gone |= self._compare(part, kept)
             listed += len(part.ids)
-            if listed >= wanted:
+            if listed >= wanted and not part.is_last:
                 self._save(self.today, part.high)
                 return gone
         self._save(self.today, "")
@@ -79,7 +79,7 @@ class Audit:
                 archived.append(doc_id)
         with self.store.begin(self.collection.run_id, self.collection.now) as write:
             write.upsert(self.table, self._marked(archived))
-            write.save_state(self.state, {**kept, "at": part.high})
+            write.save_state(self.state, {**kept, "at": "" if part.is_last else part.high})
             if gone:
                 self.collection.remember_gone(write, gone)
         return gone

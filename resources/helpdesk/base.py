@@ -125,11 +125,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A stretch of versions, low <= version < high, with all ids that the source shows in it."""
+    """A stretch of versions, low <= version < high, with all ids that the source shows in it. ``is_last``: the source shows
+    nothing behind it."""
 
     low: str
     high: str
     ids: set[str]
+    is_last: bool = False
 
 
 Whereabouts = Literal["here", "archived", "gone"]

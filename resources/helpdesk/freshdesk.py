@@ -254,7 +254,7 @@ class Freshdesk:
             # Only the seconds before the last one are surely shown whole.
             high = _END if listed.is_last else listed.since
             if high > low:
-                yield Slice(low, high, set(ids))
+                yield Slice(low, high, set(ids), listed.is_last)
                 ids = {doc_id: moment for doc_id, moment in ids.items() if moment >= high}
                 low = high
 

@@ -342,7 +342,7 @@ class SqlCompanyStore:
         total = sa.select(sa.func.count()).where(table.c.company_id == self.company)
         found = 0
         if "doc_id" in table.c:
-            kept = sa.and_(*_of_type(table, data_type))
+            kept = sa.and_(sa.true(), *_of_type(table, data_type))
             if "deleted" in table.c:
                 kept = sa.or_(~table.c.deleted, *(table.c[name].is_not(None) for name in _SAID))
             for chunk in _chunks(_possible(doc_ids)):
