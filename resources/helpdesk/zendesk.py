@@ -34,6 +34,7 @@ from resources.helpdesk.base import (
     Whereabouts,
 )
 from resources.helpdesk.fetching import Gone, Listed, Moved, Outcome, Step, fetched, moved, settled
+from resources.helpdesk.files import File, Files
 from resources.helpdesk.freshdesk_ticket import known_shape
 from resources.helpdesk.zendesk_ticket import Reader
 from resources.http import BadAnswer, Http, HttpRefused, basic
@@ -41,10 +42,10 @@ from resources.rate_budget import Pace, RateBudget
 
 log = logging.getLogger(__name__)
 
-VERSION = "zendesk-2"
+VERSION = "zendesk-3"
 #: Tickets in one answer of the export, comments in one answer; both are Zendesk's most.
 PER_PAGE, COMMENTS = 1000, 100
-SIDELOADS = "users,metric_sets"
+SIDELOADS = "users,groups,metric_sets"
 #: Exports a minute, of all who use the account together; the add-on for high volume allows 30, and no header tells.
 EXPORTS = 10
 #: Above the version of every ticket.
@@ -67,6 +68,7 @@ class Zendesk:
 
     ``conversations``: whose comments are fetched, of ``all`` tickets or of the ``resolved`` ones: those whose status is
     one of ``resolved_statuses`` (in lower case). ``attachments``: ``none`` leaves files' metadata out; it costs nothing here.
+    ``file_texts``: whether files are also read.
     ``since`` (YYYY-MM-DD): tickets that did not move since are left out. ``rate_share`` is the part of the account's
     request limit that may be used. ``renewed_key`` is asked for the key as it is now when ``key`` was refused in mid-walk.
     """
@@ -86,6 +88,7 @@ class Zendesk:
         renewed_key: Callable[[], str] | None = None,
         conversations: Literal["all", "resolved"] = "all",
         attachments: Literal["full", "threads", "none"] = "full",
+        file_texts: bool = True,
         since: str = "",
         rate_share: float = 0.8,
         resolved_statuses: Sequence[str] = ("solved", "closed"),
@@ -97,6 +100,7 @@ class Zendesk:
         self._counting = threading.Lock()
         self._reader = Reader(self.url)
         self._wants_all, self._wants_files = conversations == "all", attachments != "none"
+        self._files = Files(self.url, _authorization(user, key)) if file_texts and self._wants_files else None
         self._resolved = frozenset(resolved_statuses)
         self._since = _seconds(since) if since else 0
         self._workers = workers
@@ -115,6 +119,7 @@ class Zendesk:
         wanted = "all" if self._wants_all else ",".join(sorted(self._resolved))
         options = {"conversations": wanted, "since": since or "ever"}
         options |= {} if self._wants_files else {"attachments": "none"}
+        options |= {"files": "1"} if self._files else {}
         self.made_by = " ".join([VERSION, *(f"{name}={value}" for name, value in options.items())])
 
     # -- what an account is, and what it costs ---------------------------------------------------------------------
@@ -174,7 +179,8 @@ class Zendesk:
         return (counted.get("count") or {}).get("value")
 
     def close(self) -> None:
-        """Nothing runs beside it."""
+        if self._files:
+            self._files.close()
 
     # -- the walk --------------------------------------------------------------------------------------------------
 
@@ -199,7 +205,7 @@ class Zendesk:
             ids |= {str(row["id"]): _version(row) for row in rows if row.get("status") != "deleted"}
             high = _END if is_last else f"{stands['moved']:010d}"
             if high > low:
-                yield Slice(low, high, set(ids))
+                yield Slice(low, high, set(ids), is_last)
                 ids = {doc_id: version for doc_id, version in ids.items() if version >= high}
                 low = high
 
@@ -265,8 +271,8 @@ class Zendesk:
             row = page.get("ticket") or {}
             if row.get("status") == "deleted":
                 return None
-            (row,) = _rows({"tickets": [row], "users": page.get("users")})
-            return self._document(row)
+            (row,) = _rows(page | {"tickets": [row]})
+            return self._document(row, kept)
         except HttpRefused as refused:
             if refused.status == 401:
                 raise
@@ -286,9 +292,9 @@ class Zendesk:
 
     def _fetch(self, step: Moved) -> Outcome:
         """The document of an exported ticket. Refused comments mean a deletion only when the ticket itself is gone, too."""
-        return settled(str(step.row["id"]), lambda: self._document(step.row), self.one)
+        return settled(str(step.row["id"]), lambda: self._document(step.row, step.kept), self.one)
 
-    def _document(self, row: Json) -> Document:
+    def _document(self, row: Json, kept: Json | None) -> Document:
         names = self._names()
         with known_shape():
             ticket = row | {
@@ -301,10 +307,15 @@ class Zendesk:
             ticket.pop("fields", None)  # the custom fields again
             thread = self._thread(ticket)
             messages = sorted(thread, key=lambda one: (one.get("created_at") or "", one["id"]))
-            payload, replaced = clean(ticket | {"conversations": messages})
+            whole = ticket | {"conversations": messages}
+            unread = None
+            if self._files and (files := list(_files(messages))):
+                whole["files"], unread = self._files.read(files, kept)
+            payload, replaced = clean(whole)
             for comment in payload["conversations"]:
                 self._drop_addresses(comment)
-            return Document(str(row["id"]), payload, self.neutral(payload).content_hash(), _version(row), replaced)
+            content_hash = self.neutral(payload).content_hash()
+            return Document(str(row["id"]), payload, content_hash, _version(row), replaced, unread)
 
     def _thread(self, ticket: Json) -> list[Json]:
         """All comments of a ticket, each with its author; none where they are not wanted."""
@@ -316,7 +327,7 @@ class Zendesk:
         while True:
             page = self._http.get(f"/tickets/{ticket['id']}/comments.json", params).value
             thread += page["comments"]
-            people |= {user["id"]: user for user in page.get("users") or ()}
+            people |= _by_id(page.get("users"))
             paging = page.get("meta") or {}
             if not paging.get("has_more"):
                 break
@@ -376,12 +387,35 @@ class _NoTicket(SourceUnavailable):
 
 
 def _rows(page: Json) -> list[Json]:
-    """The tickets of an answer, each with its requester beside it. Raises ``_NoTicket``."""
+    """The tickets of an answer, each with those beside it that it only refers to. Raises ``_NoTicket``."""
     rows = page.get("tickets")
     if not isinstance(rows, list) or not all(isinstance(row, dict) and isinstance(row.get("id"), int) for row in rows):
         raise _NoTicket("Zendesk fails.", "Its export holds a ticket without number.")
-    people = {user["id"]: user for user in page.get("users") or ()}
-    return [row | {"requester": _about(people.get(row.get("requester_id")), "email")} for row in rows]
+    people, groups = _by_id(page.get("users")), _by_id(page.get("groups"))
+    return [
+        row
+        | {
+            "requester": _about(people.get(row.get("requester_id")), "email"),
+            "assignee": _about(people.get(row.get("assignee_id")), "role"),
+            "group": groups.get(row.get("group_id"), {}).get("name"),
+        }
+        for row in rows
+    ]
+
+
+def _by_id(records: Any) -> dict[Any, Json]:
+    """What stands beside an answer; what cannot be understood there is left out, for it is no reason to lose a ticket."""
+    return {one["id"]: one for one in records or () if isinstance(one, dict) and "id" in one}
+
+
+def _files(thread: Iterable[Json]) -> Iterator[File]:
+    """All files of a ticket, but for those that were redacted, or found to be malicious."""
+    for comment in thread:
+        for file in comment.get("attachments") or ():
+            if file.get("deleted") or file.get("malware_scan_result") == "malware_found":
+                continue
+            name, kind = file.get("file_name") or "", file.get("content_type") or ""
+            yield File(str(file["id"]), name, kind, file.get("size") or 0, file.get("content_url") or "")
 
 
 def _about(user: Json | None, also: str) -> Json | None:
