@@ -80,7 +80,7 @@ class Files:
     def _running(self) -> FileReader:
         with self._starting:
             if self._reader is None:
-                self._reader = FileReader(MOST_BYTES).__enter__()
+                self._reader = FileReader(MOST_BYTES, workers=2).__enter__()
                 self._end = weakref.finalize(self, self._reader.__exit__, None, None, None)
             return self._reader
 

@@ -74,10 +74,10 @@ class Reader:
     def _ticket(self, payload: Json) -> Ticket:
         stats, texts = payload.get("stats") or {}, (payload.get("files") or {}).get("texts") or {}
         created_at = utc(payload.get("created_at"))
-        html, text = unsigned(payload.get("description")), payload.get("description_text") or ""
+        html, text = _description(payload)
         author: Author = "agent" if payload.get("source") in BY_AGENTS else "customer"
         product = payload.get("product_id")
-        fields, labels = payload.get("custom_fields") or {}, self.names.get("fields", {})
+        fields, labels = payload.get("custom_fields") or payload.get("custom_field") or {}, self.names.get("fields", {})
         messages = tuple(_message(one, texts) for one in payload.get("conversations") or () if not one.get("deleted"))
         return Ticket(
             id=str(payload["id"]),
@@ -112,6 +112,13 @@ def known_shape(what: str = "ticket") -> Iterator[None]:
         raise DocumentError(f"The {what} has an unknown shape.", f"It lacks {missing}.") from missing
     except (TypeError, ValueError, AttributeError) as odd:
         raise DocumentError(f"The {what} has an unknown shape.", f"({type(odd).__name__})") from odd
+
+
+def _description(payload: Json) -> tuple[str, str]:
+    """As HTML and as text; old records have other names for both."""
+    if "description_html" in payload:
+        return unsigned(payload["description_html"]), payload.get("description") or ""
+    return unsigned(payload.get("description")), payload.get("description_text") or ""
 
 
 def satisfaction(record: Json) -> Satisfaction | None:
