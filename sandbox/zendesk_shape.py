@@ -31,6 +31,10 @@ PRIORITIES = {1: "low", 2: "normal", 3: "high", 4: "urgent"}
 TYPES = {"Question": "question", "Incident": "incident", "Problem": "problem", "Feature Request": "task"}
 CHANNELS = {1: "email", 2: "web", 3: "voice", 9: "web_widget", 15: "chat"}
 
+#: What a merger writes here, and what stands in its place in Zendesk: a comment and a tag.
+_MERGED = re.compile(r"This ticket is closed and merged into ticket (\d+)")
+MERGED_TAG = "closed_by_merge"
+
 _TOKEN = re.compile(r"\?token=[^\"'<>\s]*")
 
 
@@ -69,7 +73,7 @@ def ticket(stored: Ticket, moved: int, base: str, brands: dict[int, int], rated:
         "has_incidents": False,
         "is_public": True,
         "due_at": None,
-        "tags": record["tags"],
+        "tags": [*record["tags"], MERGED_TAG] if _is_merged(record) else record["tags"],
         "custom_fields": _custom_fields(record),
         "satisfaction_rating": _satisfaction(rated),
         "sharing_agreement_ids": [],
@@ -82,6 +86,11 @@ def ticket(stored: Ticket, moved: int, base: str, brands: dict[int, int], rated:
         "allow_attachments": True,
         "from_messaging_channel": False,
     }
+
+
+def _is_merged(record: Json) -> bool:
+    said = record["conversations"]
+    return record["status"] == 5 and bool(said) and bool(_MERGED.search(said[-1]["body_text"]))
 
 
 def _category(status: int) -> str:
@@ -138,8 +147,13 @@ def comments(stored: Ticket) -> list[Json]:
     return [_comment(one, channel if one["incoming"] else "web") for one in said]
 
 
+_BODIES = ("body", "body_text")
+
+
 def _comment(said: Json, channel: str) -> Json:
     by_itself = bool(said["auto_response"])
+    words = {name: _MERGED.sub(r"This request was closed and merged into request #\1", said[name]) for name in _BODIES}
+    said = said | words
     return {
         "id": said["id"],
         "type": "Comment",

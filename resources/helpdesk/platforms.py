@@ -38,6 +38,7 @@ def connect(company: Company, key: str, renewed_key: Callable[[], str] | None = 
             renewed_key=renewed_key,
             conversations=company.setting("conversations"),
             attachments=company.setting("attachments"),
+            file_texts=company.setting("attachment_texts") == "on",
             since=company.setting("since"),
             rate_share=company.setting("rate_share"),
             resolved_statuses=company.setting("resolved_statuses"),
