@@ -3,19 +3,26 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tenacity import wait_fixed
 
+from domain.company import company_id
 from domain.errors import DocumentError, SourceRefused
 from domain.merge import merge
+from domain.stage import Report
 from resources import http
 from resources.helpdesk import zendesk
 from resources.helpdesk.base import Document, Json, Nothing, Span, Unreadable
+from resources.helpdesk.collect import Collection, Walk
 from resources.helpdesk.freshdesk import Freshdesk
 from resources.helpdesk.zendesk import Zendesk
 from resources.rate_budget import Pace
+from resources.storage.sql import SqlCompanyStore
+from resources.storage.sqlite import open_store
 from sandbox.serve import Sandbox
 
 COUNT = 130
@@ -459,6 +466,98 @@ def test_exports_keep_to_the_share_of_their_own_limit(company: Company) -> None:
     for share, most in ((1.0, 10), (0.8, 8), (0.05, 1)):
         desk = Zendesk(sandbox.url("made", "zendesk"), sandbox.user("made"), sandbox.key("made"), rate_share=share)
         assert desk._pace.most == most
+
+
+# -- the audit of ids --------------------------------------------------------------------------------------------------
+
+
+class Nights:
+    """A company that is collected night after night, as a sync does it; the first night brings everything."""
+
+    def __init__(self, company: Company, store: SqlCompanyStore) -> None:
+        self.company, self.store = company, store
+        self.today = date(2026, 1, 1)
+        assert self.sync().changed == COUNT
+
+    def pass_by(self, days: int = 1, **walk: Any) -> Report:
+        self.today += timedelta(days=days)
+        return self.sync(**walk)
+
+    def sync(self, **walk: Any) -> Report:
+        self.company.admin("clock", advance=60)
+        with closing(self.company.open()) as desk:
+            now = f"{self.today}T00:00:00Z"
+            return Collection(desk, self.store, "run", now).run(Walk(**walk))
+
+    def stored(self) -> set[str]:
+        return self.store.ids("raw_tickets")
+
+    def live(self) -> set[str]:
+        return {str(ticket["id"]) for ticket in self.company.admin("truth")["tickets"]}
+
+
+@pytest.fixture
+def nights(company: Company, tmp_path: Path) -> Iterator[Nights]:
+    with open_store(tmp_path / "made", company_id("made")) as store:
+        yield Nights(company, store)
+
+
+def test_what_was_deleted_for_good_leaves_within_a_week_and_nothing_else_does(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zendesk, "PER_PAGE", 10)
+    admin = nights.company.admin
+    admin("archive", ids=[4, 5, 90])
+    erased = {str(number) for number in admin("hard_delete", count=20, seed=3)["ids"]} - {"4", "5", "90"}
+    removed: list[int] = []
+    for night in range(7):
+        admin("edit", count=3, seed=night, what="reply")  # those that the walk has just brought are not missed
+        report = nights.pass_by()
+        removed.append(report.removed)
+        assert report.requests <= 1 + NAMES + 3 + 3 + len(erased)
+    assert sum(removed) == len(erased)
+    assert sum(map(bool, removed)) > 2  # in slices
+    assert nights.stored() == nights.live() | {"4", "5", "90"}
+
+
+def test_a_week_without_a_sync_is_made_up_for_in_one_night(nights: Nights) -> None:
+    nights.company.admin("hard_delete", ids=[3, 60, 128])
+    assert nights.pass_by(days=9).removed == 3
+    assert nights.stored() == nights.live()
+    quiet = nights.pass_by(days=0)
+    assert (quiet.requests, quiet.removed) == (1, 0)
+
+
+def test_a_full_sync_audits_all_of_it(nights: Nights) -> None:
+    nights.company.admin("hard_delete", ids=[3, 60, 128])
+    assert nights.pass_by(days=0, full=True).removed == 3
+    assert nights.stored() == nights.live()
+
+
+def test_a_ticket_that_is_edited_while_the_audit_reads_stays(nights: Nights) -> None:
+    """It leaves the stretch in which it is stored, and is asked for."""
+    admin = nights.company.admin
+    admin("clock", rate=200)
+    admin("churn", edit_every=1, count=9, on="list", limit=27)
+    assert nights.pass_by(full=True).removed == 0
+    admin("churn")
+    admin("clock", rate=0)
+    nights.pass_by()
+    assert nights.stored() == nights.live()
+
+
+def test_a_key_that_may_no_longer_view_tickets_deletes_nothing(nights: Nights) -> None:
+    nights.company.admin("hard_delete", ids=[3])
+    desk = nights.company.open()
+    assert (desk.whereabouts("3"), desk.whereabouts("5")) == ("gone", "here")
+    nights.company.admin("options", denied=True)
+    assert desk.whereabouts("3") == "here"
+    nights.company.admin("options", denied=False, key="another")
+    with pytest.raises(SourceRefused, match="refused the key"):
+        desk.whereabouts("3")
+    nights.company.admin("options", key="made-key")
+    nights.company.admin("delete", ids=[5])
+    assert desk.whereabouts("5") == "gone"
 
 
 # -- what an account is ------------------------------------------------------------------------------------------------
