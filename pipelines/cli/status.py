@@ -36,6 +36,8 @@ def status(id: Annotated[str, typer.Argument(help="The company; without it, all.
         out.print(table(*columns, rows=[[state[key] for key in keys] for state in states]))
         for state in states:
             _show_progress(state["company"], state["progress"])
+            if state["more_to_come"] and state["state"] != "syncing":
+                out.print(f"{state['company']}: there is more to fetch; 'casebook sync {state['company']}' goes on.")
     if not daemon:
         out.print("[yellow]No Dagster daemon runs here: nothing syncs by itself at night. Start it: casebook ui[/]")
 
@@ -43,6 +45,7 @@ def status(id: Annotated[str, typer.Argument(help="The company; without it, all.
 def _state(registry: "Companies", company: "Company") -> dict[str, Any]:
     from domain.stage import TABLES
     from pipelines.instance import last_sync
+    from resources.helpdesk.collect import is_more_to_come
     from resources.progress import read_progress
     from resources.vector_index.edge import EdgeReader
 
@@ -50,6 +53,7 @@ def _state(registry: "Companies", company: "Company") -> dict[str, Any]:
     with registry.store(company.id) as store:
         counts = {name: store.count(name) for name in TABLES}
         waiting = len(store.queue())
+        more = is_more_to_come(store)
     try:
         searchable = EdgeReader(registry.settings.index_folder(company.id), company.id, "ticket").count()
     except CasebookError:
@@ -62,6 +66,7 @@ def _state(registry: "Companies", company: "Company") -> dict[str, Any]:
         **counts,
         "searchable": searchable,
         "waiting": waiting,
+        "more_to_come": more,
         "progress": read_progress(registry.settings.root, company.id, is_free=is_free),
     }
 

@@ -132,11 +132,19 @@ def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = J
         out.print(f"attachments={way}{chosen}: {estimate_line(estimate)}")
 
 
+def _duration(minutes: float) -> str:
+    """Minutes, hours or days, whichever says it best."""
+    for unit, length in (("days", 1440), ("hours", 60)):
+        if minutes >= 2 * length:
+            return f"{minutes / length:.1f} {unit}"
+    return f"{minutes:.1f} minutes"
+
+
 def estimate_line(estimate: dict[str, Any]) -> str:
     """An estimate in words."""
     if not estimate["requests"]:
         return "The first sync sends no request."
     about = "" if estimate["exact"] else "about "
-    time = f", {estimate['minutes']:.1f} minutes at the account's limit" if estimate["minutes"] else ""
+    time = f", {_duration(estimate['minutes'])} at the account's limit" if estimate["minutes"] else ""
     basis = f" ({escape(estimate['basis'])})" if estimate["basis"] else ""
     return f"The first sync costs {about}{estimate['requests']} requests ({estimate['credits']} credits){time}{basis}."
