@@ -396,25 +396,35 @@ def _since(world: World) -> str:
 # -- Help Center -------------------------------------------------------------------------------------------------------
 
 
-def _help_center(request: Request, path: list[str]) -> Answer:
+def _help_center(request: Request, path: list[str]) -> Answer:  # noqa: C901 - a table, not a tangle
     """The table of its addresses; a locale may stand before each."""
     world = request.world
     if world.help_center != "open":
         return _forbidden() if world.help_center == "denied" else _not_found()
-    desk = world.helpdesk
-    articles = help_center.articles(desk)
-    if path and path[0] == help_center.locale(desk):
-        path = path[1:]
+    solutions = world.solutions
+    locale = path[0] if path and path[0] in help_center.locales(solutions) else None
+    path = path[1:] if locale else path
+    articles = help_center.articles(solutions, request.base, locale)
     match path:
         case ["incremental", "articles"]:
             return _export_articles(request, articles)
-        case [("articles" | "sections" | "categories") as kind]:
-            return _paged(request, kind, getattr(help_center, kind)(desk))
+        case ["locales"]:
+            found = help_center.locales(solutions)
+            return as_json(200, {"locales": found, "default_locale": found[0]})
+        case ["articles"]:
+            return _paged(request, "articles", articles)
+        case ["sections"]:
+            return _paged(request, "sections", help_center.sections(solutions))
+        case ["categories"]:
+            return _paged(request, "categories", help_center.categories(solutions))
+        case ["user_segments"]:
+            if world.names_denied:
+                return _forbidden()
+            return _paged(request, "user_segments", help_center.segments(solutions))
         case ["articles", number]:
             return _one(articles, number, "article")
-        case ["articles", number, "translations"] if any(str(one["id"]) == number for one in articles):
-            (found,) = (one for one in articles if str(one["id"]) == number)
-            return _paged(request, "translations", help_center.translations(desk, found))
+        case ["articles", number, "translations"] if number.isdecimal() and int(number) in solutions.articles:
+            return _paged(request, "translations", help_center.translations(solutions, int(number)))
         case ["sections", number, "articles"]:
             return _paged(request, "articles", [one for one in articles if str(one["section_id"]) == number])
         case _:
