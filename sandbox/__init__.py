@@ -14,6 +14,7 @@ imports the rest of the repository, so that a stand-in can never agree with a mi
     account     what the servers know of an account, and of a request     parameters  reading a request
     freshdesk, freshdesk_solutions   the API v2 over a world              answers    what goes out, and how it can fail
     zendesk     the API v2 of Zendesk over the same worlds                zendesk_shape, help_center  its JSON
+    vast        accounts of millions of tickets, computed
     admin       the hidden door that moves a world
     serve       all accounts on one port; command line; ``Sandbox`` for tests
 """

@@ -3,7 +3,8 @@
 Belongs here: ``/{company}/admin/...`` for tests and benchmarks. Does not belong here: the moves themselves (``world``).
 
     GET  truth  log  stories  clock
-    POST edit {ids | count, seed, what text|status|touch|reply, status, tick}     status {status, ids}
+    POST truth {ids, checksum}
+         edit {ids | count, seed, what text|status|touch|reply, status, tick}     status {status, ids}
          delete  restore  spam  archive  {ids | count, seed, touch}               hard_delete {ids | count, seed}
          same_time {ids | count, seed, what}     create {count, seed}             merge {primary, secondaries}
          rate {ids | count, seed, value 103 ... -103, feedback}
@@ -32,6 +33,7 @@ from sandbox.faults import Faults
 from sandbox.limits import PLANS, Budget
 from sandbox.shape import Json
 from sandbox.solutions import DRAFT, PUBLISHED
+from sandbox.vast import checksum as summed
 from sandbox.world import Attach, Churn, HelpCenter, Place
 
 
@@ -55,11 +57,21 @@ def _answer(status: int, value: Any) -> Response:
     return Response(orjson.dumps(value), status, media_type="application/json")
 
 
-def _truth(account: Account) -> Json:
+def _truth(account: Account, ids: list[int] | None = None, checksum: bool = False) -> Json:
+    """All there is; with ``ids`` only these tickets, with ``checksum`` what they sum up to. A vast account is not listed."""
     world = account.world
+    if ids is not None:
+        found = [world.tickets[number] for number in ids if number in world.tickets]
+        return {"tickets": [ticket.record() | {"place": ticket.place} for ticket in found]}
+    if checksum:
+        tickets = summed(world.each())
+    elif world.vast:
+        tickets = world.counted()
+    else:
+        tickets = {"tickets": [world.tickets[number].record() for number in world.ids("live")]}
     return {
         "now": world.clock.stamp(),
-        "tickets": [world.tickets[number].record() for number in world.ids("live")],
+        **tickets,
         "deleted": world.ids("deleted"),
         "spam": world.ids("spam"),
         "archived": world.ids("archived"),
@@ -314,6 +326,7 @@ def _reset_log(account: Account) -> Json:
 
 ACTIONS: dict[tuple[str, str], Callable[..., Json]] = {
     ("GET", "truth"): _truth,
+    ("POST", "truth"): _truth,
     ("GET", "log"): lambda account: account.log.report(),
     ("GET", "stories"): _stories,
     ("GET", "clock"): _clock,

@@ -128,7 +128,8 @@ async def _route(request: Request) -> Answer:  # noqa: C901 - a table, not a tan
         case "GET", ["contacts"]:
             return _records(request, request.world.contacts)
         case "GET", ["contacts", number]:
-            return _record(request.world.contacts, number)
+            found = request.world.contact(int(number)) if number.isdecimal() else None
+            return as_json(200, found) if found else Answer(404)
         case "GET", [("agents" | "groups" | "products" | "companies") as kind]:
             return _records(request, getattr(request.world.helpdesk, kind))
         case "GET", [("agents" | "groups" | "products" | "companies") as kind, number]:
@@ -164,13 +165,11 @@ def _list_tickets(request: Request) -> Answer:
     order_type = parameters.one_of(query, "order_type", ("asc", "desc"), "desc")
     chosen = parameters.one_of(query, "filter", tuple(_FILTERS), None)
     place = _FILTERS[chosen] if chosen else "live"
-    keys = world.find(
-        place,
-        order_by,
-        descending=order_type == "desc",
-        updated_since=parameters.time(query, "updated_since"),
-        keep=_keep(request, chosen),
-    )
+    since, keep = parameters.time(query, "updated_since"), _keep(request, chosen)
+    try:
+        keys = world.find(place, order_by, descending=order_type == "desc", updated_since=since, keep=keep)
+    except ValueError as wrong:
+        raise Refused(invalid("filter", str(wrong))) from wrong
     start = (page - 1) * per_page
     shown = [world.tickets[number] for _, number in keys[start : start + per_page]]
     body = b"[" + b",".join([_row(ticket, includes) for ticket in shown]) + b"]"

@@ -14,7 +14,7 @@ from pathlib import Path
 from sandbox import corpus, shape, solutions
 from sandbox.shape import Json
 
-_THINGS = (
+THINGS = (
     "invoice export",
     "login page",
     "mobile app",
@@ -41,7 +41,7 @@ _THINGS = (
     "time sheet",
     "price list",
 )
-_FAULTS = (
+FAULTS = (
     "does not open",
     "shows error %d",
     "loses its settings",
@@ -58,7 +58,7 @@ _FAULTS = (
     "cannot find device %d",
     "stopped after update %d",
 )
-_ASKS = (
+ASKS = (
     "Could you check this today?",
     "We tried a restart and it did not help.",
     "It worked last week.",
@@ -72,7 +72,7 @@ _ASKS = (
     "The test system is fine.",
     "Please call me before noon.",
 )
-_ANSWERS = (
+ANSWERS = (
     "Please clear the cache of the %s and try again.",
     "We reset the %s for your account.",
     "The %s needs version %d or later.",
@@ -82,7 +82,7 @@ _ANSWERS = (
     "Please send us the log of the %s.",
     "The %s was blocked by the firewall on port %d.",
 )
-_THANKS = (
+THANKS = (
     "That helped, thank you.",
     "Works again.",
     "Same as before.",
@@ -114,12 +114,12 @@ def _tickets(made: corpus.Helpdesk, count: int, seed: str) -> Iterator[Json]:
     conversation_id = shape.FIRST_CONVERSATION
     for number in range(1, count + 1):
         created = corpus.PRESENT - corpus.HISTORY + step * number
-        thing, detail = chance.choice(_THINGS), chance.randrange(2, 5000)
-        trouble = _filled(chance.choice(_FAULTS), thing, detail)
+        thing, detail = chance.choice(THINGS), chance.randrange(2, 5000)
+        trouble = _filled(chance.choice(FAULTS), thing, detail)
         person = chance.randrange(count // 4 + 1)
         customer = shape.requester(_FIRST_CUSTOMER + person, f"Customer {person}", f"customer{person}@example.com")
         agent = chance.choice(made.agents)
-        words = f"Our {thing} {trouble}. {' '.join(chance.sample(_ASKS, 3))} Reference {number * 7919 % 1_000_003}."
+        words = f"Our {thing} {trouble}. {' '.join(chance.sample(ASKS, 3))} Reference {number * 7919 % 1_000_003}."
         record = shape.ticket(
             number,
             f"{thing.capitalize()} {trouble}",
@@ -140,7 +140,7 @@ def _tickets(made: corpus.Helpdesk, count: int, seed: str) -> Iterator[Json]:
         for turn in range(chance.choice(_MESSAGES)):
             moment += timedelta(minutes=chance.randrange(5, 200))
             incoming = turn % 2 == 1
-            said = chance.choice(_THANKS) if incoming else _filled(chance.choice(_ANSWERS), thing, detail)
+            said = chance.choice(THANKS) if incoming else _filled(chance.choice(ANSWERS), thing, detail)
             record["conversations"].append(
                 shape.conversation(
                     conversation_id,

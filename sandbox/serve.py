@@ -39,23 +39,25 @@ def accounts(
     minute_seconds: float = 60.0,
     page_cap: int = 300,
     custom: bool = False,
+    vast: Mapping[str, int] | None = None,
 ) -> "dict[str, Account]":
     """The accounts to serve: sample companies (all, when nothing else is named), files, made-up ones.
 
-    ``custom`` gives each statuses and ticket fields of its own. Raises ``ValueError`` or ``OSError`` for what is not
-    there or cannot be read.
+    ``vast`` are accounts whose tickets are computed. ``custom`` gives each statuses and ticket fields of its own. Raises
+    ``ValueError`` or ``OSError`` for what is not there or cannot be read.
     """
     from sandbox import corpus, generate, solutions
     from sandbox import files as made_files
     from sandbox.account import Account
     from sandbox.limits import PLANS, Budget
+    from sandbox.vast import VastWorld
     from sandbox.world import World
 
     if plan not in PLANS:
         raise ValueError(f"no plan {plan!r}; there are {', '.join(PLANS)}")
     if companies is None:
-        companies = () if files or generated else corpus.names()
-    named = [*companies, *(files or {}), *(generated or {})]
+        companies = () if files or generated or vast else corpus.names()
+    named = [*companies, *(files or {}), *(generated or {}), *(vast or {})]
     for name in named:
         if not _NAME.fullmatch(name) or named.count(name) > 1:
             raise ValueError(f"account {name!r}: a name has letters, digits, '-' or '_', and is used once")
@@ -70,10 +72,12 @@ def accounts(
     sources |= {name: partial(generate.from_file, name, path, all_status) for name, path in (files or {}).items()}
     sources |= {name: partial(generate.helpdesk, name, count) for name, count in (generated or {}).items()}
 
-    def account(source: Callable[[], corpus.Helpdesk]) -> Account:
-        return Account(lambda: World(source(), page_cap=page_cap, custom=custom), Budget(PLANS[plan], minute_seconds))
-
-    return {name: account(source) for name, source in sources.items()}
+    worlds: dict[str, Callable[[], World]] = {
+        name: partial(lambda source: World(source(), page_cap=page_cap, custom=custom), source)
+        for name, source in sources.items()
+    }
+    worlds |= {name: partial(VastWorld, name, count, page_cap=page_cap) for name, count in (vast or {}).items()}
+    return {name: Account(make, Budget(PLANS[plan], minute_seconds)) for name, make in worlds.items()}
 
 
 def application(served: "dict[str, Account]") -> "Starlette":
@@ -259,7 +263,10 @@ def _arguments(
     said = [f"--company={name}" for name in companies or ()]
     said += [f"--account={name}={path}" for name, path in (files or {}).items()]
     said += [f"--generate={name}={count}" for name, count in (generated or {}).items()]
+    said += [f"--vast={name}={count}" for name, count in (options.get("vast") or {}).items()]
     for name, value in options.items():
+        if name == "vast":
+            continue
         option = f"--{name.replace('_', '-')}"
         said += [option] if value is True else [] if value in (None, False) else [f"{option}={value}"]
     return said
@@ -290,6 +297,12 @@ def command(
     generate: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=COUNT", help="Make up COUNT tickets and serve them as account NAME."),
+    ] = None,
+    vast: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COUNT", help="Serve COUNT tickets that are computed on the fly, millions if need be."
+        ),
     ] = None,
     all_status: Annotated[
         str | None, typer.Option(metavar="STATUS", help="Give every ticket of the files this status, e.g. closed.")
@@ -322,6 +335,7 @@ def command(
             minute_seconds=minute_seconds,
             page_cap=page_cap,
             custom=custom,
+            vast={name: int(count) for name, count in _pairs(vast or [], "--vast", "NAME=COUNT").items()},
         )
         listener = listen(port)
     except (ValueError, OSError) as wrong:

@@ -12,7 +12,7 @@ import random
 import re
 import time
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -207,7 +207,12 @@ class Churn:
 
 
 class World:
-    """One account. All changes stamp ``updated_at`` with the clock, which each of them moves on by ``tick`` seconds."""
+    """One account. All changes stamp ``updated_at`` with the clock, which each of them moves on by ``tick`` seconds.
+
+    ``vast`` says that its tickets are computed (``sandbox.vast``) and are never all enumerated.
+    """
+
+    vast = False
 
     def __init__(
         self, helpdesk: corpus.Helpdesk, key: str | None = None, page_cap: int = 300, *, custom: bool = False
@@ -218,7 +223,7 @@ class World:
         self.solutions = Solutions(helpdesk.language, helpdesk.agents[0]["id"], companies)
         self.solutions.fill(helpdesk.articles)
         self.ratings = Ratings(helpdesk.language)
-        self.tickets: dict[int, Ticket] = {}
+        self.tickets: MutableMapping[int, Ticket] = {}
         for record in helpdesk.tickets:
             self.ratings.begin(record)
             self.tickets[record["id"]] = Ticket(record)
@@ -240,7 +245,7 @@ class World:
         #: Which ticket has which file, as of that change.
         self._holders, self._indexed = dict[int, int](), -1
         self._next_file = shape.FIRST_ATTACHMENT + 50_000_000
-        self._contacts: list[Json] | None = None
+        self._contacts: Sequence[Json] | None = None
         self.custom = False
         if custom:
             self.customise()
@@ -303,6 +308,22 @@ class World:
             self._contacts = [found[number] for number in sorted(found)]
         return self._contacts
 
+    def contact(self, number: int) -> Json | None:
+        return next((contact for contact in self.contacts if contact["id"] == number), None)
+
+    def stored(self) -> Iterable[Ticket]:
+        """The tickets that may have files."""
+        return self.tickets.values()
+
+    def each(self) -> Iterable[tuple[int, str, int]]:
+        """The live tickets' numbers, ``updated_at`` and how many messages each has."""
+        live = (self.tickets[number] for number in self.ids("live"))
+        return ((ticket.id, ticket.updated, len(ticket.conversations)) for ticket in live)
+
+    def counted(self) -> Json:
+        """How many tickets are live, without their names."""
+        return {"count": len(self.shelves["live"])}
+
     @property
     def statuses(self) -> list[int]:
         """The numbers that a ticket's status can have."""
@@ -321,7 +342,7 @@ class World:
         found = self._attached(number)
         if found is None and self._indexed != self._changes:
             self._indexed = self._changes
-            self._holders = {file["id"]: ticket.id for ticket in self.tickets.values() for file in _attached(ticket)}
+            self._holders = {file["id"]: ticket.id for ticket in self.stored() for file in _attached(ticket)}
             found = self._attached(number)
         return found
 
@@ -476,7 +497,8 @@ class World:
     def create(self, records: Iterable[Json]) -> list[int]:
         """Let new tickets come in, now; they get the next ids."""
         created: list[int] = []
-        self._contacts = None
+        if not self.vast:
+            self._contacts = None
         for record in records:
             self.clock.advance(1)
             self._next_ticket += 1

@@ -49,7 +49,7 @@ class Zendesk:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         company, path = scope["path_params"]["company"], scope["path"].partition("/api/v2")[2].strip("/")
         account = self.accounts.get(company)
-        if account is None:
+        if account is None or account.world.vast:
             await deliver(scope, send, no_helpdesk())
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
