@@ -14,7 +14,7 @@ import dagster as dg
 from sqlalchemy.exc import DatabaseError
 
 from domain.company import Company
-from domain.errors import CasebookError
+from domain.errors import CasebookError, CompanyBusy
 from pipelines.asked import Asked
 from pipelines.definitions import build
 from pipelines.instance import opened
@@ -70,7 +70,11 @@ def run_sync(settings: Settings, company: Company, asked: Asked, progress: Progr
         whole = _run(registry, instance, company, asked, progress)
         while whole.more:
             asked = asked.next_slice()
-            whole.add(_run(registry, instance, company, asked, progress))
+            try:
+                whole.add(_run(registry, instance, company, asked, progress))
+            except CompanyBusy:  # the sensor came between two slices
+                whole.more = False
+                whole.notes.append(f"another run goes on with the rest: casebook status {company.id}")
     return whole
 
 

@@ -30,6 +30,8 @@ from resources.rate_budget import RateBudget, Taken
 #: Tries for a request that is answered, but wrongly; after them the document is at fault more likely than the moment.
 #: Fewer while the source has never answered well.
 TRIES, FIRST_TRIES = 8, 4
+#: Times that a server must say 204 before it is believed.
+NOTHING = 3
 #: Requests in a row given up so, after which no document is at fault but the source.
 ALL_BAD = 20
 #: Seconds that a source may be out of reach before a walk ends; shorter while it has never answered at all.
@@ -62,11 +64,13 @@ class BadAnswer(SourceUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``value`` is a list or a dict, as asked for; ``more`` is True when a ``Link`` names a next page."""
+    """``value`` is a list or a dict, as asked for; ``more`` is True when a ``Link`` names a next page; ``is_nothing``: the
+    server said 204, no content."""
 
     value: Any
     more: bool
     headers: Mapping[str, str]
+    is_nothing: bool = False
 
     @property
     def date(self) -> float:
@@ -154,8 +158,9 @@ class Http:
             sleep=self.sleep,
             reraise=True,
         )
+        nothing = _Nothing()
         try:
-            answer = tries(self._once, path, params, shape, cost)
+            answer = tries(lambda: nothing.believed(self._once(path, params, shape, cost)))
         except _Passing as last:
             raise self._given_up(path, last, tries.statistics["attempt_number"]) from last
         self._heard, self._bad_in_a_row = True, 0
@@ -221,7 +226,7 @@ class Http:
         if not isinstance(value, shape):
             is_page = response.content.lstrip()[:1] == b"<"
             raise _Passing("it answered with a web page" if is_page else "its answer is broken", foreign=is_page)
-        return Answer(value, "next" in response.links, response.headers)
+        return Answer(value, "next" in response.links, response.headers, status == 204)
 
     def _refused(self, response: requests.Response, path: str) -> HttpRefused:
         status, where = response.status_code, f"{self.base}{path} answered {response.status_code}"
@@ -240,6 +245,20 @@ class Http:
         """Wait. Raises ``SourceUnavailable`` when ``wake`` is set meanwhile."""
         if self.wake.wait(seconds):
             raise SourceUnavailable("The walk was stopped.")
+
+
+class _Nothing:
+    """Whether a 204 is meant: some servers say it for what is empty, and some when they are in trouble."""
+
+    def __init__(self) -> None:
+        self._times = 0
+
+    def believed(self, answer: Answer) -> Answer:
+        """Raises ``_Passing`` until it was said often enough in a row."""
+        self._times = self._times + 1 if answer.is_nothing else 0
+        if 0 < self._times < NOTHING:
+            raise _Passing("it answered with nothing")
+        return answer
 
 
 class _Patience:

@@ -117,19 +117,26 @@ class Collection:
             self._commit(*self._remembered(page), gone)
             self.progress(self.report)
         self.report.more = self._is_full(walk) and not self.source.absent_is_gone
-        if self.report.more:
-            self._keep(self._more_state, self.store.state(self._more_state) or {"total": None})
-        elif walk.is_range:
-            self.place.leave()
-        else:
-            gone |= audit.run() if audit else set()
-            self._keep(self._more_state, None)
+        gone |= self._end(walk, audit)
         self._weigh(gone, walk.accept_deletions)
         if not self.source.absent_is_gone:
             # An earlier walk found them gone, this one neither saw nor missed them: they may be back without having moved.
             gone -= {doc_id for doc_id in sorted(unproved) if not self.is_gone(doc_id)}
         if gone or unproved:
             self._delete(sorted(gone), left=())
+
+    def _end(self, walk: Walk, audit: Audit | None) -> set[str]:
+        """Where the walk stands is kept; one that came to its end is followed by the audit. Returns what that found gone."""
+        if walk.is_range:
+            if not self.report.more:
+                self.place.leave()
+            return set()
+        if self.report.more:
+            self._keep(self._more_state, self.store.state(self._more_state) or {"total": None})
+            return set()
+        gone = audit.run() if audit else set[str]()
+        self._keep(self._more_state, None)
+        return gone
 
     def _is_full(self, walk: Walk) -> bool:
         return walk.most is not None and self.fetched >= walk.most
@@ -146,7 +153,7 @@ class Collection:
 
     def _expect(self, cursor: Json | None) -> None:
         """Learn how many documents a first walk will bring, and how many of them are still to come."""
-        if self.data_type != "ticket":
+        if self.data_type != "ticket" or isinstance(self.place, _Range):
             return
         kept: Json | None = self.store.state(self._more_state)
         if cursor is None and not kept and not self.store.top(self.table):

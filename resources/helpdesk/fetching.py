@@ -35,7 +35,7 @@ class Moved:
 
 
 #: A document of a walk; None where it is stored just as it was listed.
-Step = tuple[str, Moved | Gone | None]
+Step = tuple[str, Moved | Unreadable | Gone | None]
 Outcome = Document | Unreadable | Gone | None
 
 
@@ -91,7 +91,7 @@ class _Chunk:
         return Page(self.documents, self.seen, dict(stands), self.gone, self.unreadable)
 
 
-_Waiting = tuple[str, "Future[Outcome] | Gone | None"]
+_Waiting = tuple[str, "Future[Outcome] | Unreadable | Gone | None"]
 
 
 def moved(rows: Mapping[str, Json], version: Callable[[Json], str], stored: Stored) -> list[Step]:
@@ -99,8 +99,8 @@ def moved(rows: Mapping[str, Json], version: Callable[[Json], str], stored: Stor
     versions = stored.versions(list(rows))
     stale = [doc_id for doc_id, row in rows.items() if versions.get(doc_id) != version(row)]
     kept = stored.payloads(stale)
-    steps: dict[str, Moved | None] = dict.fromkeys(rows)
-    return list((steps | {doc_id: Moved(rows[doc_id], kept.get(doc_id)) for doc_id in stale}).items())
+    fetched = {doc_id: Moved(rows[doc_id], kept.get(doc_id)) for doc_id in stale}
+    return [(doc_id, fetched.get(doc_id)) for doc_id in rows]
 
 
 def fetched(

@@ -32,6 +32,7 @@ from resources.helpdesk.base import (
     Slice,
     Span,
     Stored,
+    Unreadable,
     Whereabouts,
 )
 from resources.helpdesk.fetching import Gone, Listed, Moved, Outcome, Step, fetched, moved, settled
@@ -216,6 +217,7 @@ class Freshdesk:
         for listed in self._lists.walk("live", start.get("live", self._since), is_news, span.stop):
             rows = [row for row in listed.rows if not span.until or row["updated_at"] <= span.until]
             steps = moved({str(row["id"]): row for row in rows}, lambda row: row["updated_at"], stored)
+            steps += [(doc_id, Unreadable(doc_id, "the list does not say when it changed")) for doc_id in listed.odd]
             yield _Listed(steps, listed.since, listed.is_last, {"live": listed.since})
             if span.until and listed.since > span.until:
                 return

@@ -11,10 +11,10 @@ sweeps agree, which proves that nothing had shifted in the first.
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from domain.errors import SourceUnavailable
 from resources.helpdesk.base import Json
@@ -41,11 +41,12 @@ Place = Literal["live", "deleted", "spam"]
 @dataclass(frozen=True, slots=True)
 class Rows:
     """What one list answer brought that no earlier one did. ``since`` is where the walk stands behind them; ``is_last``: the
-    list ends here."""
+    list ends here. ``odd`` are ids of rows that tell no time of change."""
 
     rows: list[Row]
     since: str
     is_last: bool = False
+    odd: Sequence[str] = ()
 
 
 class TicketLists:
@@ -64,17 +65,17 @@ class TicketLists:
         newest = since
         while not stop():
             answer = self.list(since, place=place)
-            rows: list[Row] = answer.value
+            rows, odd = _sorted_out(answer.value)
             fresh = [row for row in rows if shown.get(str(row["id"])) != row["updated_at"]]
             last = rows[-1]["updated_at"] if rows else since
             if any(not since <= row["updated_at"] <= last for row in rows):
                 raise SourceUnavailable("Freshdesk fails.", f"Its list of {place} tickets is not in order of time.")
             newest = last if rows else newest
             if not answer.more:
-                yield Rows(fresh, _next_start(newest, answer.date), is_last=True)
+                yield Rows(fresh, _next_start(newest, answer.date), True, odd)
                 return
             if last > since:
-                yield Rows(fresh, last)
+                yield Rows(fresh, last, False, odd)
                 shown = {str(row["id"]): last for row in rows if row["updated_at"] == last}
                 since = last
             else:
@@ -113,7 +114,7 @@ class TicketLists:
             forward: set[int] = set()
             for direction in ("asc", "desc"):
                 for answer in self._numbered_pages(place, moment, (axis, direction)):
-                    rows: list[Row] = answer.value
+                    rows, _ = _sorted_out(answer.value)
                     tied = [row for row in rows if row["updated_at"] == moment]
                     total += len(tied)
                     yield tied
@@ -155,8 +156,8 @@ class TicketLists:
             params["include"] = self._include
         self._wait_for_turn()
         answer = self._http.get("/tickets", params, shape=list, cost=LIST_COST if "include" in params else 1)
-        if not all(_is_row(row) for row in answer.value):
-            raise SourceUnavailable("Freshdesk fails.", "Its list holds a ticket without number or time of change.")
+        if not all(isinstance(row, dict) and isinstance(row.get("id"), int) for row in answer.value):
+            raise SourceUnavailable("Freshdesk fails.", "Its list holds a ticket without number.")
         return Answer(answer.value, answer.more or len(answer.value) >= per_page, answer.headers)
 
     def _wait_for_turn(self) -> None:
@@ -178,7 +179,10 @@ def moved_by(moment: str, by: timedelta) -> str:
     return (datetime.fromisoformat(moment) + by).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _is_row(row: Any) -> bool:
-    if not isinstance(row, dict) or not isinstance(row.get("id"), int):
-        return False
-    return isinstance(row.get("updated_at"), str) and bool(_MOMENT.fullmatch(row["updated_at"]))
+def _sorted_out(listed: list[Row]) -> tuple[list[Row], list[str]]:
+    """The rows that say when they changed, and the ids of those that do not: they are fetched again by themselves."""
+    rows = [row for row in listed if isinstance(row.get("updated_at"), str) and _MOMENT.fullmatch(row["updated_at"])]
+    odd = [str(row["id"]) for row in listed if row not in rows] if len(rows) < len(listed) else []
+    if odd and not rows:
+        raise SourceUnavailable("Freshdesk fails.", "Its list holds no ticket with a time of change.")
+    return rows, odd

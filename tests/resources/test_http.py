@@ -268,9 +268,14 @@ def test_request_and_answer(server: Server) -> None:
     assert "cookie" not in second
 
 
-def test_nothing_comes_with_204(server: Server) -> None:
-    server.script = [b"HTTP/1.1 204 No Content\r\n\r\n"]
+@pytest.mark.usefixtures("no_back_off")
+def test_204_is_believed_when_it_is_said_again(server: Server) -> None:
+    nothing = b"HTTP/1.1 204 No Content\r\n\r\n"
+    server.script = [nothing] * http.NOTHING
     assert client(server.url).get("/a", shape=list).value == []
+    assert len(server.requests) == http.NOTHING
+    server.script = [nothing, answer(200, b'[{"id": 1}]')]
+    assert client(server.url).get("/a", shape=list).value == [{"id": 1}]
 
 
 def test_bytes_that_are_no_text_become_what_clean_counts(server: Server) -> None:
