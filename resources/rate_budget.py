@@ -56,6 +56,8 @@ class RateBudget:
         self._left: float | None = None
         self._ends = 0.0
         self._in_flight = 0.0
+        self._spent = 0.0
+        """What we have taken in this window, others not counted."""
         self._paused_until = 0.0
 
     def take(self, cost: float, sleep: Sleep = time.sleep) -> Taken:
@@ -66,6 +68,7 @@ class RateBudget:
                 wait = self._wait(cost, now)
                 if wait <= 0:
                     self._in_flight += cost
+                    self._spent += cost
                     return Taken(cost, now, self._number, self._left)
             sleep(min(wait, 1.0))
 
@@ -84,6 +87,7 @@ class RateBudget:
             is_newer = taken.left is None or left > taken.left or taken.sent >= self._ends
             if is_newer and taken.window == self._number:
                 self._number += 1
+                self._spent = self._in_flight + taken.cost
                 self._left, self._ends = left, time.monotonic() + self.window
             elif is_newer or taken.window == self._number:
                 self._left = left if self._left is None else min(self._left, left)
@@ -110,8 +114,9 @@ class RateBudget:
         room = self._left - cost - (self.total - ours)
         if room < 0:
             return self._ends - now
-        early = self._in_flight + ours - room - ours * (_AT_ONCE + (1 - (self._ends - now) / self.window) / _SPREAD)
-        if room >= self._in_flight and early > 0:
+        passed = 1 - (self._ends - now) / self.window
+        early = self._spent + cost - ours * (_AT_ONCE + passed / _SPREAD)
+        if room >= self._in_flight and early > 0 and self._spent:
             return max(_SOON, early / ours * _SPREAD * self.window)
         return 0.0 if room >= self._in_flight else _SOON
 

@@ -424,3 +424,18 @@ def test_zendesks_words_for_the_same_numbers() -> None:
         budget = RateBudget()
         budget.done(budget.take(1), CaseInsensitiveDict({total: "700", left: "699"}))
         assert (budget.total, budget.credits) == (700, 1)
+
+
+def test_a_window_is_spent_evenly_over_its_first_half() -> None:
+    budget = RateBudget(1.0, window=2.0)
+    started, left = time.monotonic(), 100
+    sent: list[float] = []
+    for _ in range(80):
+        taken = budget.take(1)
+        left -= 1
+        budget.done(taken, {"X-RateLimit-Total": "100", "X-RateLimit-Remaining": str(left)})
+        sent.append(time.monotonic() - started)
+    at_once = sum(moment < 0.05 for moment in sent)
+    assert 5 <= at_once <= 20  # a tenth at once, and what a twentieth of a second allows
+    assert 0.6 <= sent[-1] <= 1.5  # 80 of 100 by 0.7 of the first half
+    assert 30 <= sum(moment < 0.5 for moment in sent) <= 65
