@@ -9,9 +9,13 @@ from typing import Any
 from domain.company import Company
 from domain.errors import InputError, StorageError
 from domain.fingerprint import point_id
-from domain.stage import TABLES, QueueEntry
+from domain.stage import DataType, QueueEntry, Row, queues_of, tables_of
 from resources.companies import Companies
+from resources.storage.sql import SqlCompanyStore
 from resources.vector_index.edge import EdgeReader
+
+DATA_TYPES: dict[DataType, str] = {"ticket": "ticket", "kb": "article"}
+"""What an id may be the id of, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Explanation:
 
     company: str
     doc_id: str
-    data_type: str
+    data_type: DataType
     steps: list[Step]
     waiting: list[QueueEntry]
     source: dict[str, Any]
@@ -43,46 +47,68 @@ class Explanation:
     collection_made_by: str
 
 
-_SOURCE_FACTS = ("id", "ticket_id", "status", "source", "created_at", "updated_at")
+_Known = tuple[dict[str, Row | None], list[QueueEntry]]
+_SOURCE_FACTS = ("id", "ticket_id", "doc_id", "language", "status", "source", "created_at", "updated_at")
 
 
-def explain(companies: Companies, company: Company, doc_id: str) -> Explanation:
-    """The lineage of one document. Raises ``InputError`` when no table knows it."""
+def explain(companies: Companies, company: Company, doc_id: str, data_type: DataType | None = None) -> Explanation:
+    """The lineage of one document; without a type, of the only one that has this id. Raises ``InputError`` when no table
+    knows it, or documents of two types have it."""
+    asked: list[DataType] = [data_type] if data_type else list(DATA_TYPES)
     with companies.store(company.id) as store:
-        rows = {table: store.get(table, [doc_id]).get(doc_id) for table in TABLES}
-        waiting = [entry for entry in store.queue() if entry.doc_id == doc_id]
-    if not waiting and all(row is None for row in rows.values()):
+        found: dict[DataType, _Known] = {one: known for one in asked if (known := _known(store, doc_id, one))}
+    if not found:
         raise InputError(
-            f"no document {doc_id!r} in company {company.id!r}.",
+            f"no {DATA_TYPES[data_type] if data_type else 'document'} {doc_id!r} in company {company.id!r}.",
             remedy="Its id is the helpdesk's own, as a search shows it.",
         )
-    steps = [
-        Step(table, "absent")
-        if row is None
-        else Step(
-            table,
-            "left" if row.deleted else "live",
-            row.seq,
-            row.content_hash or "",
-            row.source_hash or "",
-            row.made_by or "",
-            row.run_id,
-            row.updated_at,
+    if len(found) > 1:
+        raise InputError(
+            f"{doc_id!r} is the id of several documents in company {company.id!r}.",
+            f"There is {' and '.join(f'{DATA_TYPES[one]} {doc_id}' for one in found)}.",
+            f"Say {' or '.join(f'--in {one}' for one in found)}.",
         )
-        for table, row in rows.items()
-    ]
-    raw = rows["raw_tickets"]
+    ((of_type, (rows, waiting)),) = found.items()
+    point = point_id(company.id, of_type, doc_id)
+    made_by, in_index = _in_index(companies, company, of_type, point)
+    steps = [_step(table, row) for table, row in rows.items()]
+    source = _facts(next(iter(rows.values())))
+    return Explanation(company.id, doc_id, of_type, steps, waiting, source, point, in_index, made_by)
+
+
+def _known(store: SqlCompanyStore, doc_id: str, data_type: DataType) -> _Known | None:
+    """The rows of a document by table, the source's first, and what waits of it; None when there is neither."""
+    rows = {table: store.get(table, [doc_id]).get(doc_id) for table in tables_of(data_type)}
+    waiting = [one for one in store.queue() if one.doc_id == doc_id and one.target in queues_of(data_type)]
+    return (rows, waiting) if waiting or any(rows.values()) else None
+
+
+def _step(table: str, row: Row | None) -> Step:
+    if row is None:
+        return Step(table, "absent")
+    return Step(
+        table,
+        "left" if row.deleted else "live",
+        row.seq,
+        row.content_hash or "",
+        row.source_hash or "",
+        row.made_by or "",
+        row.run_id,
+        row.updated_at,
+    )
+
+
+def _facts(raw: Row | None) -> dict[str, Any]:
+    """What the source itself says of a document; no text."""
     payload: dict[str, Any] = (raw.payload if raw else None) or {}
     source = {name: payload[name] for name in _SOURCE_FACTS if name in payload}
-    if payload:
-        source["conversations"] = len(payload.get("conversations") or [])
-    point = point_id(company.id, "ticket", doc_id)
-    made_by, in_index = _in_index(companies, company, point)
-    return Explanation(company.id, doc_id, "ticket", steps, waiting, source, point, in_index, made_by)
+    if "conversations" in payload:
+        source["conversations"] = len(payload["conversations"] or [])
+    return source
 
 
-def _in_index(companies: Companies, company: Company, point: str) -> tuple[str, bool]:
-    reader = EdgeReader(companies.settings.index_folder(company.id), company.id, "ticket")
+def _in_index(companies: Companies, company: Company, data_type: DataType, point: str) -> tuple[str, bool]:
+    reader = EdgeReader(companies.settings.index_folder(company.id), company.id, data_type)
     try:
         return reader.made_by, bool(reader.points([point]))
     except StorageError:

@@ -11,7 +11,8 @@ rest (index, files, caches) is made anew from the rows, so that the same command
 import mmap
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,12 +26,14 @@ import sqlalchemy as sa
 from domain.company import Company, CompanyId
 from domain.errors import DocumentError, InputError
 from domain.feedback import Vote
-from domain.forgotten import Forgotten, address, digest, keys, requester_key, writes
+from domain.forgotten import Forgotten, address, digest, keys, kind_of, requester_key, writes
+from domain.stage import DataType
 from domain.ticket import Person
 from resources import audit
 from resources.cache.base import open_cache
 from resources.clock import utc_now
 from resources.companies import Companies
+from resources.helpdesk.collect import names_state
 from resources.helpdesk.platforms import connect
 from resources.progress import read_progress, remove_progress
 from resources.published import PublishedTable, Publisher
@@ -41,9 +44,17 @@ from resources.storage.sqlite import explained
 from resources.vector_index import edge
 from resources.vector_index.base import Filters, Published
 
-_RAW, _COLLECTION, _DATA_TYPE = "raw_tickets", "ticket_collection", "ticket"
+Ids = Mapping[DataType, Sequence[str]]
+"""Documents of every type: a ticket and an article may have one id."""
+
+_RAW: Mapping[DataType, str] = {"ticket": "raw_tickets", "kb": "raw_kb"}
+_TOLD: Mapping[DataType, tuple[str, ...]] = {"ticket": ("raw_tickets", "ticket_ratings"), "kb": ("raw_kb",)}
+"""The tables that hold the source's own words."""
+_COLLECTION, _INDEXED = "ticket_collection", "ticket"
+"""What is in the index, and in Parquet files: of tickets only."""
 _PENDING = "forget is not finished"
-"""A state: the documents that were erased from the tables, and that may still be in the index or in files; else False."""
+"""A state: the documents that were erased from the tables, and that may still be in the index or in files, by what they
+are called ("documents", "articles"); else False."""
 _POINT_FIELDS = ("ticket_id", "summary", "original_data", "title")
 _LAST = "last forget"
 """A state: the run that last forgot anything. A file of the same name in a home's index says which one that index knows."""
@@ -67,12 +78,14 @@ _LOGS = "progress/*.log: the company's id and counts, no text; they are overwrit
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What somebody asks to forget: documents, digests by their kind, and texts that only those documents have.
-    ``mentioned`` are other documents in which the requester's address stands."""
+    """What somebody asks to forget: documents of a type, digests by their kind, and texts that only those documents have.
+    ``mentioned`` are other tickets, ``mentioned_articles`` articles, in which the requester's address stands."""
 
     documents: list[str]
+    data_type: DataType
     digests: dict[str, list[str]]
     mentioned: list[str] = field(default_factory=list[str])
+    mentioned_articles: list[str] = field(default_factory=list[str])
     texts: list[str] = field(default_factory=list[str])
 
 
@@ -96,6 +109,7 @@ class Erased:
     proof: list[Left]
     out_of_reach: list[str]
     counts: dict[str, int] = field(default_factory=dict[str, int])
+    mentioned_articles: list[str] = field(default_factory=list[str])
 
     @property
     def is_clean(self) -> bool:
@@ -105,10 +119,12 @@ class Erased:
 # --- documents --------------------------------------------------------------------------------------------------------
 
 
-def choose(companies: Companies, company: Company, doc_ids: Sequence[str], requester: str) -> Chosen:
+def choose(
+    companies: Companies, company: Company, doc_ids: Sequence[str], requester: str, data_type: DataType = "ticket"
+) -> Chosen:
     """What would be forgotten. Raises ``InputError`` for a document that is neither here nor forgotten."""
     with companies.store(company.id) as store:
-        return _choose(store, company, doc_ids, requester)
+        return _choose(store, company, doc_ids, requester, data_type)
 
 
 def forget(
@@ -117,8 +133,10 @@ def forget(
     published: Sequence[PublishedTable],
     doc_ids: Sequence[str],
     requester: str = "",
+    data_type: DataType = "ticket",
 ) -> Erased:
-    """Erase documents, or all of a requester, from every store, and search all stores for them afterwards.
+    """Erase documents of a type, or all tickets of a requester, from every store, and search all stores for them
+    afterwards.
 
     ``published`` are the tables that have Parquet files. Raises ``CompanyBusy`` while a sync runs, ``InputError`` for an
     unknown document, ``StorageError`` when a store cannot be erased: then the same command goes on.
@@ -127,15 +145,14 @@ def forget(
     now = utc_now()
     with companies.lock(company.id, "forget") as open_store:
         with open_store() as store:
-            chosen = _choose(store, company, doc_ids, requester)
-            by = (
-                "requester"
-                if requester
-                else "document " + " ".join(one[:12] for one in chosen.digests.get("document", ()))
-            )
+            chosen = _choose(store, company, doc_ids, requester, data_type)
+            kind = kind_of(data_type)
+            by = "requester" if requester else f"{kind} {' '.join(one[:12] for one in chosen.digests[kind])}"
             with companies.storage.registry(company.id) as db:
                 audit.record(db, settings, company.id, "forgotten", f"{len(chosen.documents)} documents, by {by}")
-            begun = _begun(store)
+            documents = _begun(store)
+            is_going_on = any(documents.values())
+            documents[data_type].update(chosen.documents)
             erased = _erase_rows(store, chosen, address(requester), now)
             if store.state(_PENDING):
                 _erase_files(settings, store, published)
@@ -145,11 +162,12 @@ def forget(
             proof = _proof(settings, store, erased, chosen.texts, address(requester))
             result = Erased(
                 company.id,
-                len({*chosen.documents, *begun}),
+                sum(map(len, documents.values())),
                 chosen.mentioned,
                 len(chosen.texts),
                 proof,
-                [*_beyond(settings), *unreachable, _DAGSTER, *([_CUT_OFF] if begun else [])],
+                [*_beyond(settings), *unreachable, _DAGSTER, *([_CUT_OFF] if is_going_on else [])],
+                mentioned_articles=chosen.mentioned_articles,
             )
             if result.is_clean and store.state(_PENDING):
                 with store.begin(_run_id(), now) as write:
@@ -157,11 +175,17 @@ def forget(
     return result
 
 
-def allow_again(settings: Settings, company: Company, doc_ids: Sequence[str], requester: str = "") -> int:
-    """Take documents, or a requester with all that was forgotten for them, off the list; the next sync that meets them
-    takes them in. Returns how many entries were on it. What was erased stays erased."""
+def allow_again(
+    settings: Settings,
+    company: Company,
+    doc_ids: Sequence[str],
+    requester: str = "",
+    data_type: DataType = "ticket",
+) -> int:
+    """Take documents of a type, or a requester with all that was forgotten for them, off the list; the next sync that
+    meets them takes them in. Returns how many entries were on it. What was erased stays erased."""
     companies = Companies(settings)
-    wanted = [digest(company.id, "document", doc_id) for doc_id in doc_ids]
+    wanted = [digest(company.id, kind_of(data_type), doc_id) for doc_id in doc_ids]
     wanted += [digest(company.id, "requester", requester_key(requester))] if requester else []
     with companies.lock(company.id, "forget") as open_store, open_store() as store:
         if not store.forgotten().keys() & set(wanted):
@@ -180,7 +204,7 @@ def publish(settings: Settings, store: SqlCompanyStore, writer: edge.EdgeWriter)
     behind = bool(last) and not (known.exists() and known.read_text() == last)
     published = writer.publish(store, _COLLECTION, anew=behind)
     if last and behind:
-        for left in edge.leftovers(settings.index_folder(store.company), store.company, _DATA_TYPE):
+        for left in edge.leftovers(settings.index_folder(store.company), store.company, _INDEXED):
             shutil.rmtree(left)
         known.write_text(last)
     return published
@@ -194,31 +218,48 @@ def _run_id() -> str:
     return f"forget-{uuid4().hex[:12]}"
 
 
-def _choose(store: SqlCompanyStore, company: Company, doc_ids: Sequence[str], requester: str) -> Chosen:
+def _choose(
+    store: SqlCompanyStore, company: Company, doc_ids: Sequence[str], requester: str, data_type: DataType
+) -> Chosen:
     digests: dict[str, list[str]] = {}
     mentioned: list[str] = []
+    articles: list[str] = []
     because = ""
     documents = sorted(set(doc_ids))
     if requester:
-        documents, known, mentioned = _of_requester(store, company, requester)
+        documents, known = _of_requester(store, company, requester)
+        mentioned = sorted(_writing(store, "ticket", address(requester)) - set(documents))
+        articles = sorted(_writing(store, "kb", address(requester)))
         asked = digest(company.id, "requester", requester_key(requester))
         because = f" of {asked}"  # so that all of it can be allowed again at once
         others = {digest(company.id, "requester", key) for key in known} - {asked}
         digests |= {"requester": [asked], f"requester{because}": sorted(others)}
     else:
-        there = store.named() | store.heads(_RAW, documents).keys()  # tombstones too: an old copy may lie somewhere
-        listed = Forgotten(company.id, store.forgotten())
-        for doc_id in documents:
-            if doc_id not in there and not listed.document(doc_id):
-                raise InputError(
-                    f"no document {doc_id!r}.", "Casebook has nothing of it, so there is nothing to erase."
-                )
-    digests[f"document{because}"] = [digest(company.id, "document", doc_id) for doc_id in documents]
-    return Chosen(documents, digests, mentioned, _only_theirs(store, documents))
+        _check_known(store, documents, data_type)
+    kind = kind_of(data_type)
+    digests[f"{kind}{because}"] = [digest(company.id, kind, doc_id) for doc_id in documents]
+    texts = _only_theirs(store, documents, data_type)
+    return Chosen(documents, data_type, digests, mentioned, articles, texts)
 
 
-def _of_requester(store: SqlCompanyStore, company: Company, requester: str) -> tuple[list[str], set[str], list[str]]:
-    """Their documents, the keys that they are known by, and other documents that hold the address.
+def _check_known(store: SqlCompanyStore, documents: Sequence[str], data_type: DataType) -> None:
+    """Raises ``InputError`` for a document that is neither here nor forgotten, and says so if it is one of another type."""
+    # Tombstones are known too: an old copy may lie somewhere.
+    there = store.named(data_type) | store.heads(_RAW[data_type], documents).keys()
+    listed = Forgotten(store.company, store.forgotten(), data_type)
+    unknown = [doc_id for doc_id in documents if doc_id not in there and not listed.document(doc_id)]
+    if not unknown:
+        return
+    elsewhere = [other for other in _RAW if other != data_type and unknown[0] in store.named(other)]
+    raise InputError(
+        f"no {kind_of(data_type)} {unknown[0]!r}.",
+        "Casebook has nothing of it, so there is nothing to erase.",
+        "".join(f"There is one of another type: say --in {other} if you mean that." for other in elsewhere),
+    )
+
+
+def _of_requester(store: SqlCompanyStore, company: Company, requester: str) -> tuple[list[str], set[str]]:
+    """Their tickets, and the keys that they are known by.
 
     A helpdesk's id of a person stays when the address changes: tickets of the same id are theirs, too.
     """
@@ -228,14 +269,21 @@ def _of_requester(store: SqlCompanyStore, company: Company, requester: str) -> t
     for found in map(keys, people.values()):
         if wanted in found:
             known.update(key for key in found if key.startswith("id "))
-    documents = sorted(doc_id for doc_id, person in people.items() if not known.isdisjoint(keys(person)))
-    written = address(requester)
-    holding = [doc_id for doc_id, text in _payloads(store, _RAW) if written and written in text.casefold()]
-    return documents, known, sorted(set(holding) - set(documents))
+    return sorted(doc_id for doc_id, person in people.items() if not known.isdisjoint(keys(person))), known
+
+
+def _writing(store: SqlCompanyStore, data_type: DataType, written: str) -> set[str]:
+    """The documents of a type that hold an address."""
+    return {
+        doc_id
+        for table in (_TOLD[data_type] if written else ())
+        for doc_id, text in _payloads(store, table)
+        if written in text.casefold()
+    }
 
 
 def _people(store: SqlCompanyStore, neutral: Callable[[Any], Any]) -> Iterator[tuple[str, Person]]:
-    for doc_id, text in _payloads(store, _RAW):
+    for doc_id, text in _payloads(store, _RAW["ticket"]):
         try:
             yield doc_id, neutral(orjson.loads(text)).requester
         except DocumentError:  # of a shape that no adapter knows any more: named where it holds the address
@@ -247,55 +295,69 @@ def _payloads(store: SqlCompanyStore, table: str) -> Iterator[tuple[str, str]]:
         yield from zip(batch.column("doc_id").to_pylist(), batch.column("payload").to_pylist(), strict=True)
 
 
-def _only_theirs(store: SqlCompanyStore, documents: Sequence[str]) -> list[str]:
-    """Some texts that stand in these documents and in no other, to look for when they are erased."""
+def _only_theirs(store: SqlCompanyStore, documents: Sequence[str], data_type: DataType) -> list[str]:
+    """Some texts that stand in these documents, in no other of any type, and not in the account's own names (of its
+    groups, for example), to look for when they are erased."""
     theirs = set(documents)
     ranked: list[tuple[int, str]] = []
-    for row in store.get(_RAW, documents[:_MOST_TEXTS]).values():
-        found = list(dict.fromkeys(_TEXT.findall(orjson.dumps(row.payload).decode()))) if row.payload else []
-        ranked += enumerate(
-            found[:: 1 + len(found) // _TRIED_EACH]
-        )  # from all over it: some of it is said in all tickets
+    for table in _TOLD[data_type]:
+        for row in store.get(table, documents[:_MOST_TEXTS]).values():
+            found = list(dict.fromkeys(_TEXT.findall(orjson.dumps(row.payload).decode()))) if row.payload else []
+            # From all over it: some of it is said in all tickets.
+            ranked += enumerate(found[:: 1 + len(found) // _TRIED_EACH])
     tried = dict.fromkeys(text for _, text in sorted(ranked))
-    for doc_id, payload in _payloads(store, _RAW) if tried else ():
-        if doc_id not in theirs:
-            folded = payload.casefold()
-            tried = {text: None for text in tried if text.casefold() not in folded}
+    for said in _said_elsewhere(store, theirs, data_type) if tried else ():
+        folded = said.casefold()
+        tried = {text: None for text in tried if text.casefold() not in folded}
     return list(tried)[:_MOST_TEXTS]
 
 
-def _begun(store: SqlCompanyStore) -> list[str]:
-    """The documents of an earlier run that did not come to its end."""
+def _said_elsewhere(store: SqlCompanyStore, theirs: set[str], data_type: DataType) -> Iterator[str]:
+    yield orjson.dumps(store.state(names_state())).decode()
+    for other, tables in _TOLD.items():
+        for table in tables:
+            yield from (text for doc_id, text in _payloads(store, table) if other != data_type or doc_id not in theirs)
+
+
+def _begun(store: SqlCompanyStore) -> dict[DataType, set[str]]:
+    """The documents of earlier runs that did not come to their end."""
     pending = store.state(_PENDING)
-    return pending["documents"] if isinstance(pending, dict) else []
+    kept: Mapping[str, list[str]] = pending if isinstance(pending, dict) else {}
+    return {data_type: set(kept.get(f"{kind_of(data_type)}s", ())) for data_type in _RAW}
 
 
-def _erase_rows(store: SqlCompanyStore, chosen: Chosen, written: str, now: str) -> list[str]:
+def _erase_rows(store: SqlCompanyStore, chosen: Chosen, written: str, now: str) -> Ids:
     """Everything on the list, what an earlier forget may have left included; returns the ids that were looked for.
     ``written`` is the requester's address, "" where none was said."""
     asked = dict.fromkeys((one for ones in chosen.digests.values() for one in ones), now)
-    listed = Forgotten(store.company, store.forgotten() | asked)
+    digests = store.forgotten() | asked
+    people = Forgotten(store.company, digests)
 
     def is_theirs(vote: Vote) -> bool:
         said = f"{vote.user_id or ''} {vote.feedback_text or ''}"
-        return listed.vote_of(vote.user_id or "", vote.created_at) or writes(written, said)
+        return people.vote_of(vote.user_id or "", vote.created_at) or writes(written, said)
 
-    known = {*chosen.documents, *_begun(store)}
-    doc_ids = sorted(known.union(doc_id for doc_id in store.named() if listed.document(doc_id)))
-    new = [one for ones in chosen.digests.values() for one in ones if one not in store.forgotten()]
-    if new or any(store.traces(doc_ids, ()).values()) or "requester" in chosen.digests:
+    known = _begun(store)
+    known[chosen.data_type].update(chosen.documents)
+    for data_type, doc_ids in known.items():
+        listed = Forgotten(store.company, digests, data_type)
+        doc_ids.update(doc_id for doc_id in store.named(data_type) if listed.document(doc_id))
+    erased: Ids = {data_type: sorted(doc_ids) for data_type, doc_ids in known.items()}
+    is_new = not asked.keys() <= store.forgotten().keys()
+    if is_new or "requester" in chosen.digests or any(_traces(store, erased, ()).values()):
         with store.begin(_run_id(), now) as write:
-            for kind, digests in chosen.digests.items():
-                write.forget(digests, kind)
-            write.erase(doc_ids, is_theirs)
-            write.save_state(_PENDING, {"documents": doc_ids})
+            for kind, ones in chosen.digests.items():
+                write.forget(ones, kind)
+            for data_type, doc_ids in erased.items():
+                write.erase(doc_ids, is_theirs, data_type)
+            write.save_state(_PENDING, {f"{kind_of(data_type)}s": doc_ids for data_type, doc_ids in erased.items()})
             write.save_state(_LAST, uuid4().hex)
-    return doc_ids
+    return erased
 
 
 def _erase_files(settings: Settings, store: SqlCompanyStore, published: Sequence[PublishedTable]) -> None:
     index = settings.index_folder(store.company)
-    edge.rewrite(index, store.company, _DATA_TYPE, store, _COLLECTION)
+    edge.rewrite(index, store.company, _INDEXED, store, _COLLECTION)
     if index.exists() and (last := store.state(_LAST)):
         (index / _LAST).write_text(last)
     for folder in _published(settings, store.company):
@@ -310,21 +372,33 @@ def _erase_files(settings: Settings, store: SqlCompanyStore, published: Sequence
 # --- the proof --------------------------------------------------------------------------------------------------------
 
 
-def _proof(
-    settings: Settings, store: SqlCompanyStore, doc_ids: Sequence[str], texts: Sequence[str], written: str
-) -> list[Left]:
+def _proof(settings: Settings, store: SqlCompanyStore, erased: Ids, texts: Sequence[str], written: str) -> list[Left]:
     """What is left of documents and of texts, and of an address in rows that are of no document."""
-    traces = store.traces(doc_ids, texts, partial(writes, written))
+    traces = _traces(store, erased, texts, partial(writes, written))
+    indexed = set(erased[_INDEXED])
     index = settings.index_folder(store.company)
     parquet = [path for folder in _published(settings, store.company) for path in folder.resolve().rglob("*.parquet")]
     return [
         *(_left(table, {"rows": rows}) for table, rows in traces.items()),
-        _left("index", _in_index(index, store.company, set(doc_ids), texts)),
-        _left("published files", {str(path): _in_parquet(path, set(doc_ids), texts) for path in parquet}),
+        _left("index", _in_index(index, store.company, indexed, texts)),
+        _left("published files", {str(path): _in_parquet(path, indexed, texts) for path in parquet}),
         _left("older copy", _older_copies(settings, store.company)),
         _left("bytes of files", {str(path): _in_bytes(path, texts) for path in _files(settings, store.company)}),
         Left("cache", 0),  # it has ended every reader's and writer's generation, or would have raised
     ]
+
+
+def _traces(
+    store: SqlCompanyStore,
+    documents: Ids,
+    texts: Sequence[str],
+    says: Callable[[str], bool] = lambda text: False,
+) -> Counter[str]:
+    """How many rows of each table hold anything of these documents, or one of these texts (``SqlCompanyStore.traces``)."""
+    found = Counter(store.traces((), texts, says))
+    for data_type, doc_ids in documents.items():
+        found.update(store.traces(doc_ids, (), data_type=data_type))
+    return found
 
 
 def _older_copies(settings: Settings, company: CompanyId) -> dict[str, int]:
@@ -334,16 +408,16 @@ def _older_copies(settings: Settings, company: CompanyId) -> dict[str, int]:
     return {str(path): 1 for path in settings.company_folder(company).glob("casebook.sqlite*")}
 
 
-def _left(store: str, found: dict[str, int]) -> Left:
+def _left(store: str, found: Mapping[str, int]) -> Left:
     places = [f"{place}: {count}" for place, count in found.items() if count]
     return Left(store, sum(found.values()), places)
 
 
 def _in_index(folder: Path, company: CompanyId, doc_ids: set[str], texts: Sequence[str]) -> dict[str, int]:
     """Points in the live collection, and whatever lies beside it."""
-    found = {str(left): 1 for left in edge.leftovers(folder, company, _DATA_TYPE)}
-    reader = edge.EdgeReader(folder, company, _DATA_TYPE)
-    if any(folder.glob(f"{company}_{_DATA_TYPE}.json")):
+    found = {str(left): 1 for left in edge.leftovers(folder, company, _INDEXED)}
+    reader = edge.EdgeReader(folder, company, _INDEXED)
+    if any(folder.glob(f"{company}_{_INDEXED}.json")):
         points = reader.payloads(_POINT_FIELDS, Filters())
         found["points"] = sum(point["ticket_id"] in doc_ids or _says(orjson.dumps(point), texts) for point in points)
     return found
@@ -402,7 +476,7 @@ def remove(settings: Settings, company: Company) -> Erased:
         *_beyond(settings), *unreachable, f"{_DAGSTER}; its sensor removes the partition", _LOGS,
         "the audit log: it outlives a company",
     ]  # fmt: skip
-    return Erased(company.id, counts[_RAW], [], 0, proof, beyond, counts)
+    return Erased(company.id, sum(counts[table] for table in _RAW.values()), [], 0, proof, beyond, counts)
 
 
 def _rows_left(companies: Companies, company: CompanyId) -> list[Left]:

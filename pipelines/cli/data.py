@@ -10,6 +10,12 @@ from pipelines.cli.output import Json, err, out, print_json, table
 
 STATUSES = ("pending", "processed", "failed", "skipped")
 _SHOWN, _MOST = 100, 1_000_000
+_WAITING = {
+    "raw_tickets": "tickets that could not be fetched; what is here of them is older",
+    "raw_kb": "articles that could not be fetched; what is here of them is older",
+    "attachments": "tickets that are here and can be searched, without the text of a file that could not be read",
+}
+"""What it means to wait for a table, or for ``stage.ATTACHMENTS``; for the other tables: that a row could not be made."""
 
 
 def tickets(
@@ -71,6 +77,7 @@ def audit(
 
 def queue(id: Annotated[str, typer.Argument(help="The company.")], json: bool = Json) -> None:
     """What failed, why, how often, and when it is tried again."""
+    from domain.stage import NEVER, TABLES
     from resources.companies import Companies
     from resources.settings import Settings
 
@@ -81,8 +88,12 @@ def queue(id: Annotated[str, typer.Argument(help="The company.")], json: bool = 
     if json:
         print_json({"company": company.id, "queue": waiting})
     elif waiting:
-        rows = [[e.target, e.doc_id, e.retries, e.due, e.reason] for e in waiting]
+        rows = [[e.target, e.doc_id, e.retries, "-" if e.due == NEVER else e.due, e.reason] for e in waiting]
         out.print(table("for", "document", "retries", "due", "reason", rows=rows))
+        for target in dict.fromkeys(entry.target for entry in waiting):
+            out.print(f"[dim]{target}: {_WAITING.get(target) or f'could not be made ({TABLES[target]})'}[/]")
+        if any(entry.due == NEVER for entry in waiting):
+            out.print(f"[dim]due -: no later try would change it. For one more: casebook sync {company.id} --doc ID[/]")
     else:
         out.print(f"Nothing waits in {company.id}.")
 

@@ -6,6 +6,7 @@ import typer
 from rich.markup import escape
 
 from domain.errors import CasebookError, InputError
+from domain.stage import DataType
 from pipelines.cli.output import Json, out, print_json
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ _SHOWN = 20
 def forget(
     id: Annotated[str, typer.Argument(help="The company.")],
     doc: Annotated[list[str] | None, typer.Option(help="A document's id; may be said several times.")] = None,
+    data_type: Annotated[DataType, typer.Option("--in", help="What the documents are.")] = "ticket",
     requester: Annotated[
         str, typer.Option(help="A requester's address, or the helpdesk's id of one: all of their tickets.")
     ] = "",
@@ -33,21 +35,25 @@ def forget(
 
     if bool(doc) == bool(requester.strip()):
         raise InputError("say what to forget, in one way.", remedy="Say --doc DOCUMENT or --requester ADDRESS.")
+    if requester and data_type != "ticket":
+        raise InputError("only tickets have a requester.", remedy="Leave --in out, or say --doc.")
     settings = Settings()
     registry = Companies(settings)
     company = registry.get(id)
     if allow_again:
-        listed = erase.allow_again(settings, company, doc or (), requester)
+        listed = erase.allow_again(settings, company, doc or (), requester, data_type)
         if not listed:
             raise InputError("that is not on the list of what stays forgotten.")
         if json:
             print_json({"company": company.id, "allowed_again": listed})
         else:
-            again = " ".join(f"casebook sync {company.id} --doc {escape(one)}" for one in doc or ())
+            again = ", ".join(f"casebook sync {company.id} --doc {escape(one)}" for one in doc or ())
+            if data_type == "kb":
+                again = f"casebook sync {company.id} --only kb"
             out.print(f"A sync may take it in again: {again or f'casebook sync {company.id} --full'}")
         return
     if not yes:
-        documents = erase.choose(registry, company, doc or (), requester).documents
+        documents = erase.choose(registry, company, doc or (), requester, data_type).documents
         more = f" and {len(documents) - _SHOWN} more" if len(documents) > _SHOWN else ""
         raise InputError(
             f"this erases {_counted(len(documents))} of {company.id!r} for good.",
@@ -56,7 +62,7 @@ def forget(
         )
     from assets.published_tables import PUBLISHED
 
-    erased = erase.forget(settings, company, PUBLISHED, doc or (), requester)
+    erased = erase.forget(settings, company, PUBLISHED, doc or (), requester, data_type)
     report(erased, "forgotten", f"Forgotten: {_counted(erased.documents)} of {company.id}.", json)
 
 
@@ -85,15 +91,17 @@ def report(erased: "Erased", done: str, title: str, as_json: bool) -> None:
     out.print("[bold]Out of reach:[/]")
     for place in erased.out_of_reach:
         out.print(f"- {escape(place)}")
-    if erased.mentioned:
-        shown = ", ".join(erased.mentioned[:_SHOWN]) + (" …" if len(erased.mentioned) > _SHOWN else "")
-        out.print(f"[yellow]The address also stands in {len(erased.mentioned)} tickets of others:[/] {escape(shown)}")
+    for where, mentioned in (("tickets of others", erased.mentioned), ("articles", erased.mentioned_articles)):
+        if mentioned:
+            shown = ", ".join(mentioned[:_SHOWN]) + (" …" if len(mentioned) > _SHOWN else "")
+            out.print(f"[yellow]The address also stands in {len(mentioned)} {where}:[/] {escape(shown)}")
 
 
 def _document(erased: "Erased") -> dict[str, object]:
     return {
         "documents": erased.documents,
         "mentioned_in": erased.mentioned,
+        "mentioned_in_articles": erased.mentioned_articles,
         "texts_looked_for": erased.texts,
         "left": {store.store: store.left for store in erased.proof},
         "out_of_reach": erased.out_of_reach,

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from domain.company import read_setting
 from domain.errors import InputError
+from domain.stage import DataType
 from pipelines.cli.output import Json, err, out, print_json
 
 if TYPE_CHECKING:
@@ -76,14 +77,21 @@ def similar(
     show_answer(searcher.similar(doc_id, k, filters) if doc_id else searcher.search(text, k, filters), json)
 
 
-def explain(id: Company, doc_id: Annotated[str, typer.Argument(help="The document's id.")], json: bool = Json) -> None:
+def explain(
+    id: Company,
+    doc_id: Annotated[str, typer.Argument(help="The document's id.")],
+    data_type: Annotated[
+        DataType | None, typer.Option("--in", help="What it is: needed where a ticket and an article have this id.")
+    ] = None,
+    json: bool = Json,
+) -> None:
     """A document's history: from the helpdesk's answer to the vector, with the run that made each step."""
     from query.explain import explain as explain_document
     from resources.companies import Companies
     from resources.settings import Settings
 
     registry = Companies(Settings())
-    told = explain_document(registry, registry.get(id), doc_id)
+    told = explain_document(registry, registry.get(id), doc_id, data_type)
     if json:
         print_json(told)
         return

@@ -122,9 +122,12 @@ _HOLDING = (schema.paid, schema.queue, schema.votes)
 """Tables beside the stages that hold something of documents."""
 
 
-def _of_type(table: sa.Table, data_type: DataType) -> list[sa.ColumnElement[bool]]:
-    """The condition that a row is of a document of this type; only the queue has rows of several."""
-    return [table.c.target.in_(queues_of(data_type))] if table is schema.queue else []
+def _of_type(table: sa.Table, data_type: DataType) -> sa.ColumnElement[bool]:
+    """The condition that a row beside the stages is of a document of this type. The queue has rows of all types; what is
+    paid for and voted on are tickets."""
+    if table is schema.queue:
+        return table.c.target.in_(queues_of(data_type))
+    return sa.true() if data_type == "ticket" else sa.false()
 
 
 class SqlCompanyStore:
@@ -311,7 +314,7 @@ class SqlCompanyStore:
         its id."""
         found: set[str] = set().union(*(self.ids(table) for table in tables_of(data_type)))
         for table in _HOLDING:
-            ids = sa.select(table.c.doc_id).where(table.c.company_id == self.company, *_of_type(table, data_type))
+            ids = sa.select(table.c.doc_id).where(table.c.company_id == self.company, _of_type(table, data_type))
             found.update(self._column(ids.distinct()))
         return found - {None}
 
@@ -342,7 +345,7 @@ class SqlCompanyStore:
         total = sa.select(sa.func.count()).where(table.c.company_id == self.company)
         found = 0
         if "doc_id" in table.c:
-            kept = sa.and_(sa.true(), *_of_type(table, data_type))
+            kept = _of_type(table, data_type)
             if "deleted" in table.c:
                 kept = sa.or_(~table.c.deleted, *(table.c[name].is_not(None) for name in _SAID))
             for chunk in _chunks(_possible(doc_ids)):
@@ -631,7 +634,7 @@ class SqlTransaction:
         }
         self._delete_where(schema.paid, sorted(sources), schema.paid.c.source_hash)
         for table in _HOLDING:
-            self._delete_where(table, doc_ids, table.c.doc_id, *_of_type(table, data_type))
+            self._delete_where(table, doc_ids, table.c.doc_id, _of_type(table, data_type))
         votes, fields = schema.votes.c, [schema.votes.c[name] for name in Vote.__slots__]
         mine = votes.company_id == self._company
         for number, *said in self._db.execute(sa.select(votes.id, *fields).where(mine)).all():
@@ -639,10 +642,10 @@ class SqlTransaction:
                 self._db.execute(sa.delete(schema.votes).where(mine, votes.id == number))
         for table in tables_of(data_type):
             self.delete(table, doc_ids)
-        c, gone = schema.states.c, set(doc_ids)
+        c, gone, others = schema.states.c, set(doc_ids), set(schema.stages) - set(tables_of(data_type))
         for name, value in self._db.execute(sa.select(c.name, c.value).where(c.company_id == self._company)).all():
-            # A state that is a list is one of ids; the keys and words of any other are its owner's, not documents'.
-            if isinstance(ids := orjson.loads(value), list):
+            # A state that is a list is one of ids, of its table's type; the keys and words of any other are its owner's.
+            if isinstance(ids := orjson.loads(value), list) and name.split(" ")[0] not in others:
                 kept = [one for one in ids if not (isinstance(one, str) and one in gone)]
                 if len(kept) < len(ids):
                     self.save_state(name, kept)

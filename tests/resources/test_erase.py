@@ -18,10 +18,11 @@ import pytest
 from domain.company import Company, company_id
 from domain.errors import InputError
 from domain.feedback import Vote
-from domain.forgotten import digest
-from domain.stage import TABLES, Made, Put
+from domain.forgotten import Forgotten, digest
+from domain.stage import ATTACHMENTS, TABLES, DataType, Made, Put, tables_of
 from resources import audit, erase
 from resources.companies import Companies
+from resources.helpdesk.collect import names_state
 from resources.progress import ProgressBook, read_progress
 from resources.published import PublishedTable, Publisher
 from resources.settings import Settings
@@ -39,6 +40,10 @@ LONG = "그리고 아주 긴 이야기 " * 700
 
 def says(number: int) -> str:
     return f"secret number {number:05d} of kim, 비밀 번호 {number:05d}"
+
+
+def teaches(number: int) -> str:
+    return f"draft for partners {number:05d}, 파트너용 초안 {number:05d}"
 
 
 def ticket(number: int) -> dict[str, Any]:
@@ -61,7 +66,8 @@ def payload(table: str, number: int) -> Any:
             "summary": {"problem": says(number)},
         }
         return {"point": point, "indices": [number + 1], "values": [1.0]}
-    return {"text": says(number), "created_at": f"2025-{number % 12 + 1:02d}-03T00:00:00Z"}
+    text = (teaches if table in tables_of("kb") else says)(number)
+    return {"text": text, "created_at": f"2025-{number % 12 + 1:02d}-03T00:00:00Z"}
 
 
 def puts(table: str, numbers: Sequence[int], version: int = 1) -> list[Put]:
@@ -70,7 +76,8 @@ def puts(table: str, numbers: Sequence[int], version: int = 1) -> list[Put]:
 
 
 def fill(companies: Companies, count: int = 30) -> Company:
-    """A company with documents in every table, three generations of index, another collection, and Parquet files."""
+    """A company with tickets and articles of the same ids in every table, three generations of index, another collection,
+    and Parquet files."""
     company = Company(ACME, "export", "tickets.jsonl", {}, created_at=NOW)
     companies.add(company, "")
     index = companies.settings.index_folder(ACME)
@@ -87,6 +94,9 @@ def fill(companies: Companies, count: int = 30) -> Company:
         (index / "acme_ticket__0ddba11" / "gen-1" / "segment").write_text(says(3))
         with store.begin("run", NOW) as write:
             write.fail("merged_tickets", {"3": f"cannot read {says(3)}", "4": "other"}, {"3": NOW, "4": NOW})
+            write.fail(ATTACHMENTS, {"3": f"no text in {says(3)}.pdf"}, {"3": NOW})
+            write.fail("raw_kb", {"3": f"cannot read {teaches(3)}"}, {"3": NOW})
+            write.save_state("raw_kb gone", ["3", "4"])
             write.vote(Vote("r1", "thumbs_up", NOW, doc_id="3", feedback_text=says(3)))
             write.vote(Vote("r2", "thumbs_up", NOW, doc_id="4", feedback_text="fine"))
             write.save_state("raw_tickets gone", ["3", "4"])
@@ -120,8 +130,13 @@ def points(companies: Companies) -> set[str]:
     return {point["ticket_id"] for point in reader.payloads(["ticket_id"], Filters())}
 
 
-def forget(companies: Companies, *doc_ids: str, requester: str = "") -> erase.Erased:
-    return erase.forget(companies.settings, companies.get(ACME), PUBLISHED, doc_ids, requester)
+def forget(companies: Companies, *doc_ids: str, requester: str = "", data_type: DataType = "ticket") -> erase.Erased:
+    return erase.forget(companies.settings, companies.get(ACME), PUBLISHED, doc_ids, requester, data_type)
+
+
+def waiting(companies: Companies) -> set[tuple[str, str]]:
+    with companies.store(ACME) as store:
+        return {(entry.target, entry.doc_id) for entry in store.queue()}
 
 
 def test_a_document_leaves_every_table_file_and_older_copy(companies: Companies) -> None:
@@ -135,14 +150,16 @@ def test_a_document_leaves_every_table_file_and_older_copy(companies: Companies)
     assert holding(companies, says(3)) == []
     assert points(companies) == {str(i) for i in range(30)} - {"3"}
     with companies.store(ACME) as store:
-        for table in TABLES:
+        for table in tables_of("ticket"):
             tombstone = store.get(table, ["3"], vector=True)["3"]
             assert tombstone.deleted
             said = (tombstone.payload, tombstone.vector, tombstone.content_hash, tombstone.source_hash)
             assert set(said) == {None}
             del before[table]["3"]
+        for table in TABLES:  # the article of the same id included
             assert store.get(table, sorted(store.ids(table)), vector=True) == before[table]
-        assert [entry.doc_id for entry in store.queue()] == ["4"]
+        assert waiting(companies) == {("merged_tickets", "4"), ("raw_kb", "3")}
+        assert store.state("raw_kb gone") == ["3", "4"]
         assert [vote.doc_id for vote in store.votes()] == ["4"]
         assert store.state("raw_tickets gone") == ["4"]
         assert store.state("raw_tickets cursor") == {"cursor": {"live": NOW}, "made_by": "x"}
@@ -151,6 +168,99 @@ def test_a_document_leaves_every_table_file_and_older_copy(companies: Companies)
     assert len(list(companies.settings.index_folder(ACME).glob("*/gen-*"))) == 1
     (line,) = [entry for entry in audit.entries(companies.storage, ACME) if entry.action == "forgotten"]
     assert line.detail == f"1 documents, by document {digest(ACME, 'document', '3')[:12]}"
+
+
+def test_an_article_leaves_its_tables_and_the_ticket_of_the_same_id_stays(companies: Companies) -> None:
+    company = fill(companies)
+    with companies.store(ACME) as store:
+        before = {table: store.get(table, sorted(store.ids(table)), vector=True) for table in TABLES}
+        votes = store.votes()
+    assert holding(companies, teaches(3)) != []
+    erased = forget(companies, "3", data_type="kb")
+    assert (erased.documents, erased.is_clean) == (1, True)
+    assert erased.texts > 0
+    assert holding(companies, teaches(3)) == []
+    assert points(companies) == {str(i) for i in range(30)}
+    with companies.store(ACME) as store:
+        for table in tables_of("kb"):
+            tombstone = store.get(table, ["3"], vector=True)["3"]
+            assert (tombstone.deleted, tombstone.payload, tombstone.content_hash) == (True, None, None)
+            del before[table]["3"]
+        for table in TABLES:
+            assert store.get(table, sorted(store.ids(table)), vector=True) == before[table]
+        assert store.votes() == votes
+        assert set(store.paid("m", ["old 3", "old 4"])) == {"old 3", "old 4"}
+        assert (store.state("raw_tickets gone"), store.state("raw_kb gone")) == (["3", "4"], ["4"])
+        assert store.forgotten().keys() == {digest(ACME, "article", "3")}
+        assert Forgotten(ACME, store.forgotten(), "kb").document("3")
+        assert not Forgotten(ACME, store.forgotten()).document("3")
+    assert waiting(companies) == {("merged_tickets", "3"), ("merged_tickets", "4"), (ATTACHMENTS, "3")}
+    (line,) = [entry for entry in audit.entries(companies.storage, ACME) if entry.action == "forgotten"]
+    assert line.detail == f"1 documents, by article {digest(ACME, 'article', '3')[:12]}"
+    assert erase.allow_again(companies.settings, company, ["3"]) == 0
+    assert erase.allow_again(companies.settings, company, ["3"], data_type="kb") == 1
+
+
+def test_an_id_of_the_other_type_is_no_document(companies: Companies) -> None:
+    fill(companies, 3)
+    with companies.store(ACME) as store, store.begin("run", NOW) as write:
+        write.upsert("raw_kb", puts("raw_kb", [70]))
+        write.upsert("raw_tickets", puts("raw_tickets", [71]))
+        write.vote(Vote("r3", "thumbs_up", NOW, doc_id="72"))
+    with pytest.raises(InputError, match=r"no document '70'.*say --in kb"):
+        forget(companies, "70")
+    with pytest.raises(InputError, match=r"no article '71'.*say --in ticket"):
+        forget(companies, "71", data_type="kb")
+    with pytest.raises(InputError, match="no article '72'"):  # what is voted on are tickets
+        forget(companies, "72", data_type="kb")
+    with companies.store(ACME) as store:
+        assert store.forgotten() == {}
+
+
+def test_what_an_unfinished_forget_began_is_ended_by_one_of_the_other_type(
+    companies: Companies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(companies)
+    with monkeypatch.context() as patches:
+        patches.setattr(erase, "_erase_files", lambda *_: None)
+        assert not forget(companies, "3").is_clean
+    erased = forget(companies, "5", data_type="kb")
+    assert (erased.documents, erased.is_clean) == (2, True)
+    assert holding(companies, says(3)) == holding(companies, teaches(5)) == []
+    with companies.store(ACME) as store:
+        assert "3" in store.ids("raw_kb")
+        assert "5" in store.ids("raw_tickets")
+
+
+def test_what_others_say_too_is_no_proof(companies: Companies) -> None:
+    """An agent pastes an article into a ticket; a group's name stands in the account's own names."""
+    fill(companies, 5)
+    shared, group = "Hold the button for ten seconds", "Premium support, Seoul and Busan"
+    pasted = ticket(3) | {"subject": shared, "description": says(3), "group": group}
+    with companies.store(ACME) as store, store.begin("run", NOW) as write:
+        write.upsert("raw_tickets", [Put("3", pasted, "h", "s", "m")])
+        write.upsert("raw_kb", [Put("4", {"text": shared}, "h", "s", "m")])
+    assert group in erase.choose(companies, companies.get(ACME), ["3"], "").texts
+    with companies.store(ACME) as store, store.begin("run", NOW) as write:
+        write.save_state(names_state(), {"groups": {"1": group}})
+    assert {shared, group}.isdisjoint(erase.choose(companies, companies.get(ACME), ["3"], "").texts)
+    assert shared not in erase.choose(companies, companies.get(ACME), ["4"], "", "kb").texts
+    assert forget(companies, "3").is_clean
+    assert shared in erase.choose(companies, companies.get(ACME), ["4"], "", "kb").texts
+
+
+def test_a_requester_in_ratings_and_articles(companies: Companies) -> None:
+    fill(companies, 3)
+    with companies.store(ACME) as store, store.begin("run", NOW) as write:
+        comment = {"text": "park@example.com told me, thank you"}
+        write.upsert("ticket_ratings", [Put(number, comment, "h", "s", "m") for number in ("1", "2")])
+        write.upsert("raw_kb", [Put("2", {"text": "Ask Park@Example.com"}, "h", "s", "m")])
+    erased = forget(companies, requester="park@example.com")
+    assert erased.is_clean
+    assert (erased.documents, erased.mentioned, erased.mentioned_articles) == (1, ["1"], ["2"])
+    with companies.store(ACME) as store:
+        assert store.ids("ticket_ratings") == {"0", "1"}
+        assert store.ids("raw_kb") == {"0", "1", "2"}
 
 
 def test_a_reader_that_keeps_sqlites_log_alive_keeps_nothing_in_it(tmp_path: Path) -> None:
@@ -210,7 +320,8 @@ def test_a_requester_goes_with_all_ids_and_addresses_that_are_theirs(companies: 
     assert erased.documents == 11  # ten by the address, one by the helpdesk's id
     assert erased.mentioned == ["41"]
     with companies.store(ACME) as store:
-        assert not {"40", "2", "29"} & store.ids("raw_tickets")
+        assert not {"40", "2", "29"} & (store.ids("raw_tickets") | store.ids("ticket_ratings"))
+        assert {"2", "29"} <= store.ids("raw_kb")
         assert digest(ACME, "requester", "park@example.com") in store.forgotten()
         assert digest(ACME, "requester", "id 9") in store.forgotten()
         listed = len(store.forgotten())
@@ -289,8 +400,8 @@ def test_a_forget_that_was_cut_off_looks_for_the_same_documents_again(
         with pytest.raises(KeyboardInterrupt):
             forget(companies, requester="park@example.com")
         patches.setattr(erase, "_erase_files", lambda *_: None)
-        for again in ({"requester": "park@example.com"}, {"requester": "nobody@example.com"}):
-            erased = forget(companies, **again)
+        for requester in ("park@example.com", "nobody@example.com"):
+            erased = forget(companies, requester=requester)
             assert erased.documents == 10
             assert {one.store for one in erased.proof if one.left} == {"index", "published files"}
             assert any("by their ids only" in place for place in erased.out_of_reach)
@@ -362,7 +473,7 @@ def test_a_forget_that_is_killed_is_ended_by_the_same_command(companies: Compani
     with Child(forget_until, companies.settings, stage) as child:
         assert child.hear() == stage
     with companies.store(ACME) as store:
-        rows = {table: "3" in store.ids(table) for table in TABLES}
+        rows = {table: "3" in store.ids(table) for table in tables_of("ticket")}
         listed = digest(ACME, "document", "3") in store.forgotten()
     # All or nothing: what has gone from one table has gone from all, and is on the list.
     assert set(rows.values()) == {not listed}
