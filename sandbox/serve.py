@@ -324,6 +324,23 @@ def command(
 
     Point a Freshdesk client at http://127.0.0.1:PORT/COMPANY with the key COMPANY-key, a Zendesk client at
     http://127.0.0.1:PORT/zendesk/COMPANY as agent1@COMPANY.example.com with the same key. Ctrl-C stops it.
+
+    To test a connector, serve an account ('--generate big=5000 --plan pro'),
+    let the connector read everything, move the account behind its back, let it
+    read again, and compare with the truth. POST a JSON body, no key needed, to
+    http://127.0.0.1:PORT/big/admin/ACTION:
+
+    \b
+      faults   {"rate": 0.05, "kinds": ["500", "reset", "cut", "html", "storm"]}
+      churn    {"edit_every": 3, "delete_every": 7}   while it reads
+      edit     {"count": 100, "what": "text"}    or delete, merge, rate, attach
+      options  {"denied": ["ticket_fields"], "missing": ["solutions"]}
+      clock    {"advance": 86400}
+      truth    {"checksum": true}    or GET: all tickets, articles, ratings
+      log      GET: what was asked, what it cost
+
+    All actions, faults and addresses: docs/sandbox.md. In Python:
+    "from sandbox.serve import Sandbox".
     """
     try:
         served = accounts(

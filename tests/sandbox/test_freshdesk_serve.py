@@ -1,16 +1,20 @@
 """Starting and stopping: files, made-up accounts, the command line, a process of its own."""
 
+import dataclasses
 import gzip
+import inspect
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 import requests
 
-from sandbox import generate
+from sandbox import admin, faults, files, generate, limits
 from sandbox.serve import HOST, Sandbox, accounts
 from tests.sandbox.conftest import ALL, Client
 
@@ -147,3 +151,46 @@ def test_help_says_how_to_reach_it():
     assert answer.returncode == 0
     for word in ("--port", "--generate", "--account", "--plan", "http://127.0.0.1:PORT/COMPANY", "COMPANY-key"):
         assert word in answer.stdout
+
+
+def test_help_tells_how_to_test_a_connector():
+    said = run("--help").stdout
+    for word in ("To test a connector", "admin/ACTION", "faults", "churn", "truth", "docs/sandbox.md", "--vast"):
+        assert word in said
+    assert any(line.split()[:1] == ["faults"] and '"storm"]}' in line for line in said.splitlines())
+
+
+def test_the_recipe_works():
+    """The code of the documentation, with a connector that reads everything twice and is patient."""
+
+    def my_connector(url: str, key: str, before: object = None) -> dict[int, Any]:
+        del before
+        found: dict[int, Any] = {}
+        since = ALL
+        while True:
+            query = {"updated_since": since, "order_by": "updated_at", "order_type": "asc", "per_page": 100}
+            try:
+                answer = requests.get(f"{url}/api/v2/tickets", query, auth=(key, "X"), timeout=10)
+                rows = answer.json() if answer.status_code == 200 else None
+            except requests.RequestException:
+                rows = None
+            if rows is None:
+                time.sleep(0.02)
+                continue
+            found |= {row["id"]: row for row in rows}
+            if len(rows) < 100:
+                return found
+            since = rows[-1]["updated_at"]
+
+    text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    recipe = text.partition("```python\n")[2].partition("```")[0].replace("5000", "800")
+    exec(recipe, {"my_connector": my_connector})
+
+
+def test_the_documentation_names_everything_there_is():
+    said = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    options = {name for name in inspect.signature(admin.ACTIONS["POST", "options"]).parameters if name != "account"}
+    settings = {field.name for field in dataclasses.fields(faults.Faults) if not field.name.startswith("_")} - {"rows"}
+    actions = {name for _, name in admin.ACTIONS}
+    for word in actions | options | settings | {*faults.KINDS} | {*files.KINDS} | {*limits.PLANS}:
+        assert f"`{word}`" in said or f'"{word}"' in said, word
