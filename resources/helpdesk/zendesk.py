@@ -1,8 +1,8 @@
 """Zendesk, API v2: the export of all tickets by cursor, and the comments of those that moved.
 
 Belongs here: Zendesk's addresses and parameters, and the order in which they are asked.
-Does not belong here: what the fields mean (``zendesk_ticket``), sending and retrying (``resources/http``), pacing
-(``resources/rate_budget``), what is made of a ticket.
+Does not belong here: what the fields mean (``zendesk_ticket``), articles (``zendesk_articles``), sending and retrying
+(``resources/http``), pacing (``resources/rate_budget``), what is made of a ticket.
 
 **The walk.** The export shows every ticket at the time it last moved in any way, the deleted ones (with that status) and
 the archived ones included, and holds back the last minute, so that its cursor passes nobody by: what changes behind it
@@ -22,7 +22,6 @@ from domain.fingerprint import clean
 from domain.ticket import Ticket
 from resources.helpdesk.base import (
     Account,
-    Articles,
     Document,
     Estimate,
     Json,
@@ -36,6 +35,7 @@ from resources.helpdesk.base import (
 from resources.helpdesk.fetching import Gone, Listed, Moved, Outcome, Step, fetched, moved, settled
 from resources.helpdesk.files import File, Files
 from resources.helpdesk.freshdesk_ticket import known_shape
+from resources.helpdesk.zendesk_articles import ZendeskArticles
 from resources.helpdesk.zendesk_ticket import Reader
 from resources.http import BadAnswer, Http, HttpRefused, basic
 from resources.rate_budget import Pace, RateBudget
@@ -76,7 +76,6 @@ class Zendesk:
     platform = "zendesk"
     version = VERSION
     names: Json = {}  # noqa: RUF012 -- never changed: each ticket carries its names
-    articles: Articles | None = None
     absent_is_gone = False  # what moves during a walk is held back
 
     def __init__(
@@ -113,6 +112,7 @@ class Zendesk:
             on_send=self._count,
             connections=workers,
         )
+        self.articles = ZendeskArticles(self._http, self.url, lambda: self.requests)
         self._pace = Pace(max(1, int(EXPORTS * rate_share)))
         self._naming = threading.Lock()
         self._known_names: _Names | None = None
@@ -154,7 +154,9 @@ class Zendesk:
         named = self._allowed("/custom_statuses.json", notes, "the names of statuses")
         if uncounted := self._uncounted((named or {}).get("custom_statuses") or ()):
             notes.append(f"solved in Zendesk, but not in the setting resolved_statuses: {', '.join(uncounted)}")
-        self._allowed("/help_center/articles.json", notes, "the Help Center", {"page[size]": 1})
+        articles = self._allowed("/help_center/articles.json", notes, "the Help Center", {"per_page": 1})
+        if articles and articles.get("count"):
+            notes.append(f"{articles['count']} articles in the Help Center")
         host = urlsplit(self.url)
         return Account(f"{host.netloc}{host.path}", self._http.budget.total, notes=tuple(notes))
 
@@ -169,6 +171,7 @@ class Zendesk:
         requests = 1 + 1000
         usable = (account.per_minute or 0.0) * self._http.budget.share
         basis = "per 1,000 tickets: one export, the comments of each ticket"
+        basis += "; beside that one request for 100 articles in each language"
         if not self._wants_all:
             basis += "; at most, for only the resolved ones' are fetched"
         return Estimate(requests, requests, requests / usable if usable else 0.0, exact=False, basis=basis)

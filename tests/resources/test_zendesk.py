@@ -566,7 +566,10 @@ def test_a_key_that_may_no_longer_view_tickets_deletes_nothing(nights: Nights) -
 def test_check_says_what_there_is(company: Company) -> None:
     account = company.open(resolved_statuses=["resolved", "closed"]).check()
     assert account.name.endswith("/zendesk/made")
-    assert account.notes == (f"{COUNT} tickets; archived ones are not counted",)
+    assert account.notes == (
+        f"{COUNT} tickets; archived ones are not counted",
+        "12 articles in the Help Center",
+    )
     (told,) = (note for note in company.open().check().notes if "resolved_statuses" in note)
     assert told.endswith(": resolved")
     company.admin("plan", name="zendesk-enterprise")
