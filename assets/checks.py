@@ -68,6 +68,28 @@ def no_foreign_company(company_run: Run) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=not foreign, metadata={"foreign": len(foreign)})
 
 
+@dg.asset_check(asset="kb_passages", partitions_def=companies, description="Only public articles became passages.")
+def drafts_stay_out(company_run: Run) -> dg.AssetCheckResult:
+    """No draft, and nothing that is not for the company's audience, went beyond ``raw_kb``."""
+    articles, store = company_run.helpdesk.articles, company_run.store
+    audience = company_run.company.setting("audience")
+    published = store.ids("kb_passages")
+    raw = store.get("raw_kb", sorted(published)) if articles else {}
+    hidden = [
+        doc_id
+        for doc_id, row in raw.items()
+        if articles and not row.deleted and not articles.neutral(row.payload).is_public(audience)
+    ]
+    return dg.AssetCheckResult(
+        passed=not hidden,
+        metadata={
+            "articles": store.count("raw_kb"),
+            "published": len(published),
+            "hidden": ", ".join(sorted(hidden)[:20]),
+        },
+    )
+
+
 def _reader(run: CompanyRun) -> EdgeReader:
     return EdgeReader(run.settings.index_folder(run.company.id), run.company.id, "ticket")
 
