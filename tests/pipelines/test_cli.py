@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from domain.company import SETTINGS, company_id
+from domain.stage import NEVER, tables_of
 from sandbox.serve import Sandbox
 from tests.conftest import TICKETS, add
 from tests.homes import ROOT, Home, casebook, done, start
@@ -705,8 +706,10 @@ def test_similar_takes_a_ticket_a_text_or_a_file(read_only: Home, tmp_path: Path
 def test_explain_prints_the_whole_way(read_only: Home) -> None:
     doc_id = done("search", "made", "printer", "-k", "1", "--json").json["hits"][0]["doc_id"]
     told = done("explain", "made", doc_id, "--json").json
-    assert [step["table"] for step in told["steps"]] == list(read_only.rows("made"))
-    assert {step["state"] for step in told["steps"]} == {"live"}
+    assert [step["table"] for step in told["steps"]] == list(tables_of("ticket"))
+    absent = [step["table"] for step in told["steps"] if step["state"] != "live"]
+    assert absent == [table for table in tables_of("ticket") if doc_id not in read_only.rows("made")[table]]
+    assert set(absent) <= {"ticket_ratings"}
     assert told["in_index"] is True
     shown = done("explain", "made", doc_id).out
     assert f"vector: {told['point_id']} is in the index" in shown
@@ -746,3 +749,15 @@ def test_queue_shows_what_failed(registered: Home) -> None:
     assert (entry["reason"], entry["due"]) == ("it [bold]cannot[/] be read", "2026-01-02T00:00:00Z")
     assert "it [bold]cannot[/] be read" in done("queue", "tiny").out
     assert done("status", "tiny", "--json").json["companies"][0]["waiting"] == 1
+
+
+def test_queue_says_what_waiting_means(registered: Home) -> None:
+    with registered.companies.store(company_id("tiny")) as store, store.begin("a run", "2026-01-01T00:00:00Z") as write:
+        write.fail("attachments", {"7": "a.pdf is encrypted"}, {"7": NEVER})
+        write.fail("ticket_terms", {"8": "no words"}, {"8": "2026-01-02T00:00:00Z"})
+    shown = done("queue", "tiny").out
+    assert "9999" not in shown
+    assert "attachments: tickets that are here and can be searched" in shown
+    assert "ticket_terms: could not be made (the words of the whole thread" in shown
+    assert "casebook sync tiny --doc ID" in shown
+    assert done("queue", "tiny", "--json").json["queue"][0]["due"] == NEVER

@@ -39,11 +39,14 @@ KILLED_AFTER = 90.0
 
 ASSETS = {
     "raw_tickets": ("tickets", set[str]()),
-    "merged_tickets": ("tickets", {"raw_tickets"}),
+    "ticket_ratings": ("tickets", set[str]()),
+    "merged_tickets": ("tickets", {"raw_tickets", "ticket_ratings"}),
     "ticket_summaries": ("tickets", {"merged_tickets"}),
     "ticket_embeddings": ("tickets", {"ticket_summaries", "merged_tickets"}),
     "ticket_terms": ("tickets", {"merged_tickets"}),
     "ticket_collection": ("tickets", {"merged_tickets", "ticket_summaries", "ticket_embeddings", "ticket_terms"}),
+    "raw_kb": ("knowledge_base", set[str]()),
+    "kb_passages": ("knowledge_base", {"raw_kb"}),
     "published_tables": ("analysts", {"merged_tickets", "ticket_summaries", "ticket_embeddings"}),
 }
 """Every asset, its group, and what it is made from: a change of the graph is a decision, and is made here too."""
@@ -93,9 +96,11 @@ def test_every_table_shows_its_columns_and_where_they_come_from() -> None:
 def test_checks_and_the_things_that_start_by_themselves() -> None:
     repository = defs.get_repository_def()
     checks = {key.name for key in repository.asset_graph.asset_check_keys}
-    assert checks == {"counts_agree", "ids_unique", "no_foreign_company"}
+    assert checks == {"counts_agree", "drafts_stay_out", "ids_unique", "no_foreign_company"}
     assert nightly.default_status is dg.DefaultScheduleStatus.RUNNING
     assert sensors.follow_registry.default_status is dg.DefaultSensorStatus.RUNNING
+    assert sensors.continue_walks.default_status is dg.DefaultSensorStatus.RUNNING
+    assert {sensor.name for sensor in repository.sensor_defs} == {"follow_registry", "continue_walks"}
     assert repository.get_job("sync").executor_def is dg.in_process_executor
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {"sync"}
 

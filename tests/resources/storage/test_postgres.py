@@ -219,7 +219,7 @@ def test_an_upgrade_makes_roles_and_tables_and_can_be_repeated(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("CASEBOOK_HOME", str(tmp_path / "home"))
     said = done("storage", "upgrade")
-    assert "version 0001, new." in said.out
+    assert "version 0002, new." in said.out
     assert "made the role someone" in said.out
     assert "up to date" in done("storage", "upgrade").out
     assert done("storage", "check", "--json").json["ok"] is True
@@ -240,7 +240,7 @@ def test_upgrades_at_the_same_time_come_one_after_the_other(postgres_server: Pos
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(done_by) == ["", "0001", "0001", "0001"]
+    assert sorted(done_by) == ["", "0002", "0002", "0002"]
 
 
 Changed = Callable[[PostgresServer, Settings], Settings]
