@@ -27,6 +27,8 @@ Make = Callable[[Sequence[Any]], Iterable[tuple[int, Made | Failed]]]
 """Inputs in, (position, result) out, in any order, each as soon as it is there."""
 
 WINDOW = 1000
+_REMEMBERED = 200_000
+"""Documents that a run remembers to have looked at, so that millions of them take no memory."""
 _EAGER_RETRIES = 3
 _LONGEST_WAIT = timedelta(days=1)
 
@@ -147,6 +149,8 @@ class _Run:
         """Evaluate documents in their current state and commit everything that follows from it at once."""
         # One writer (R11): a document seen by this run cannot have changed since, whichever source names it again.
         fresh = [doc_id for doc_id in doc_ids if doc_id not in self.visited]
+        if len(self.visited) > _REMEMBERED:
+            self.visited.clear()  # to look again costs time, and changes nothing
         self.visited.update(fresh)
         outcome = self._evaluate(fresh)
         self._commit(outcome, fresh, cursor)
