@@ -243,8 +243,7 @@ class Collection:
                 )
                 write.settle(self.table, settled)
                 self._queue_files(write, *files)
-                self.report.removed += write.delete(self.table, outdated)
-                write.forget_paid(outdated)
+                self._remove(write, outdated)
                 for name, value in moved_on.items():
                     write.save_state(name, value)
         self.fetched += len(page.documents)
@@ -331,9 +330,7 @@ class Collection:
         if document and self._is_forgotten(document):
             self.left_out.add(doc_id)
             with self.store.begin(self.run_id, self.now) as write:
-                self.report.removed += write.delete(self.table, [doc_id])
-                write.forget_paid([doc_id])
-                write.settle(self.table, [doc_id])
+                self._remove(write, [doc_id])
             self._count(1, 0, [], [])
             return True
         retries = self.store.queued(self.table, [doc_id]).get(doc_id, -1) + 1
@@ -365,15 +362,19 @@ class Collection:
     def _delete(self, gone: Sequence[str], left: Iterable[str]) -> None:
         """Turn documents into tombstones; ``left`` still wait for their deletion."""
         with self.store.begin(self.run_id, self.now) as write:
-            self.report.removed += write.delete(self.table, gone)
-            if self.data_type == "ticket":
-                write.delete("ticket_ratings", gone)
-                write.settle(ATTACHMENTS, gone)
-            write.forget_paid(gone)
-            write.settle(self.table, gone)
+            self._remove(write, gone)
             write.save_state(self._gone_state, sorted(left))
         self.report.read += len(gone)
         self.report.sample += list(gone)[: max(0, 10 - len(self.report.sample))]
+
+    def _remove(self, write: Transaction, doc_ids: Sequence[str]) -> None:
+        """Documents, with all that hangs on them. What is paid for are tickets: an article's id may be one of theirs."""
+        self.report.removed += write.delete(self.table, doc_ids)
+        write.settle(self.table, doc_ids)
+        if self.data_type == "ticket":
+            write.delete("ticket_ratings", doc_ids)
+            write.settle(ATTACHMENTS, doc_ids)
+            write.forget_paid(doc_ids)
 
     # -- what is remembered from run to run ------------------------------------------------------------------------
 

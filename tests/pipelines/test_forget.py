@@ -152,6 +152,35 @@ def test_nothing_of_a_forgotten_ticket_is_left_and_nothing_brings_it_back(
     assert {"forgotten", "allowed again"} <= {line["action"] for line in next(iter(log.values()))}
 
 
+def test_a_forgotten_article_stays_out_and_the_tickets_stay(synced: Home, helpdesk: Sandbox) -> None:
+    before = synced.rows("made")
+    doc_id = min(doc_id for doc_id in before["kb_passages"] if ":" not in doc_id)
+    said = casebook("forget", "made", "--doc", doc_id, "--in", "kb")
+    assert said.code == 2
+    assert "this erases 1 document" in said.err
+    said = done("forget", "made", "--doc", doc_id, "--in", "kb", "--yes", "--json").json
+    assert said["documents"] == 1
+    assert said["texts_looked_for"] >= 1
+    assert set(said["left"].values()) == {0}
+    after = synced.rows("made")
+    for table in ("raw_kb", "kb_passages"):
+        before[table].pop(doc_id)
+    assert after == before
+
+    helpdesk.admin("made", "articles", do="edit", ids=[int(doc_id)])
+    outcome = done("sync", "made", "--full", "--json").json
+    assert outcome["ok"], outcome
+    assert any("stay forgotten" in note for note in outcome["notes"])
+    assert synced.rows("made")["raw_kb"].keys() == before["raw_kb"].keys()
+    assert synced.rows("made")["raw_tickets"].keys() == before["raw_tickets"].keys()
+
+    assert casebook("forget", "made", "--doc", doc_id, "--allow-again").code == 2  # no ticket was forgotten
+    assert "--only kb" in done("forget", "made", "--doc", doc_id, "--in", "kb", "--allow-again").out
+    done("sync", "made", "--only", "kb")
+    assert doc_id in synced.rows("made")["raw_kb"]
+    assert doc_id in synced.rows("made")["kb_passages"]
+
+
 def test_a_requester_is_forgotten_with_all_that_they_wrote_so_far(used: Home, helpdesk: Sandbox) -> None:
     tickets = raw(used)
     requester = tickets[solved(used)]["requester"]
@@ -182,6 +211,8 @@ def test_what_is_asked_wrongly_erases_nothing(read_only: Home) -> None:
     assert "in one way" in refused()
     assert "in one way" in refused("--doc", doc_id, "--requester", "a@example.com", "--yes")
     assert "no document 'nobody'" in refused("--doc", "nobody", "--yes")
+    assert "no article" in refused("--doc", doc_id, "--in", "kb", "--yes")
+    assert "only tickets have a requester" in refused("--requester", "a@example.com", "--in", "kb", "--yes")
     assert "not on the list" in refused("--doc", doc_id, "--allow-again")
     assert "unknown company" in casebook("forget", "nobody", "--doc", "1", "--yes").err
     with read_only.companies.lock(company_id("made"), "another run"):

@@ -14,7 +14,7 @@ import pytest
 from domain import points, tokens
 from domain.errors import InputError, StorageError
 from domain.fingerprint import point_id
-from domain.stage import TABLES
+from domain.stage import Put, tables_of
 from query.explain import explain
 from query.search import EVERYTHING, Searcher
 from resources.companies import Companies
@@ -302,13 +302,16 @@ def test_an_explanation_is_what_the_tables_hold(
     doc_id = min(stored)
     told = explain(acme_home.companies, acme_home.company("acme"), doc_id)
     rows = acme_home.rows("acme")
-    assert [step.table for step in told.steps] == list(TABLES)
-    for step in told.steps:
+    assert [step.table for step in told.steps] == list(tables_of("ticket"))
+    assert {step.table for step in told.steps if step.state == "absent"} <= {"ticket_ratings"}
+    made = [step for step in told.steps if step.state != "absent"]
+    assert {step.table for step in made} == {table for table in tables_of("ticket") if doc_id in rows[table]}
+    for step in made:
         content, source, made_by, _, _ = rows[step.table][doc_id]
         assert (step.state, step.content_hash, step.source_hash, step.made_by) == ("live", content, source, made_by)
         assert step.seq > 0
         assert step.updated_at.endswith("Z")
-    assert len({step.run_id for step in told.steps}) == 1
+    assert len({step.run_id for step in made}) == 1
     assert (told.in_index, told.point_id) == (True, point_id("acme", "ticket", doc_id))
     ticket = next(one for one in acme.admin("acme", "truth")["tickets"] if str(one["id"]) == doc_id)
     assert told.source["updated_at"] == ticket["updated_at"]
@@ -318,7 +321,9 @@ def test_an_explanation_is_what_the_tables_hold(
 
 def test_an_open_ticket_ends_before_its_summary(acme_home: Home, stored: dict[str, dict[str, Any]]) -> None:
     told = explain(acme_home.companies, acme_home.company("acme"), open_tickets(acme_home, stored)[0])
-    assert [step.state for step in told.steps] == ["live", "live", *["absent"] * (len(TABLES) - 2)]
+    states = {step.table: step.state for step in told.steps}
+    states.pop("ticket_ratings")
+    assert [*states.values()] == ["live", "live", *["absent"] * (len(states) - 2)]
     assert told.in_index is False
 
 
@@ -331,9 +336,41 @@ def test_a_document_that_only_waits_is_explained_too(synced: Home) -> None:
     assert [(entry.target, entry.reason) for entry in told.waiting] == [("raw_tickets", "it answered 500")]
 
 
+def test_an_article_is_explained_by_its_own_tables(acme_home: Home) -> None:
+    rows = acme_home.rows("acme")
+    doc_id = min(rows["kb_passages"].keys() - rows["raw_tickets"].keys())
+    told = explain(acme_home.companies, acme_home.company("acme"), doc_id)
+    assert (told.data_type, told.in_index, told.point_id) == ("kb", False, point_id("acme", "kb", doc_id))
+    assert [(step.table, step.state) for step in told.steps] == [("raw_kb", "live"), ("kb_passages", "live")]
+    assert [step.content_hash for step in told.steps] == [rows[step.table][doc_id][0] for step in told.steps]
+    assert told.source["language"] == rows["raw_kb"][doc_id][3]["language"]
+
+
+def test_an_id_of_a_ticket_and_an_article_is_asked_for_with_its_type(synced: Home) -> None:
+    company, doc_id = synced.company("made"), min(synced.rows("made")["raw_tickets"])
+    with synced.companies.store(company.id) as store, store.begin("a run", "2026-01-01T00:00:00Z") as write:
+        write.upsert("raw_kb", [Put(doc_id, {"id": 7, "title": "a title", "language": "ko"}, "h", "s", "m")])
+        write.fail("kb_passages", {doc_id: "it is no article"}, {doc_id: "2026-01-02T00:00:00Z"})
+    with pytest.raises(InputError, match=rf"ticket {doc_id} and article {doc_id}.*--in ticket or --in kb"):
+        explain(synced.companies, company, doc_id)
+    article = explain(synced.companies, company, doc_id, "kb")
+    assert [(step.table, step.state) for step in article.steps] == [("raw_kb", "live"), ("kb_passages", "absent")]
+    assert article.source == {"id": 7, "language": "ko"}
+    assert [entry.target for entry in article.waiting] == ["kb_passages"]
+    ticket = explain(synced.companies, company, doc_id, "ticket")
+    assert [step.table for step in ticket.steps] == list(tables_of("ticket"))
+    assert ticket.waiting == []
+    assert "ticket" in done("explain", "made", doc_id, "--in", "ticket").out.splitlines()[0]
+    shown = done("explain", "made", doc_id, "--in", "kb").out
+    assert "a title" not in shown
+    assert shown.startswith(f"kb {doc_id} of made")
+
+
 def test_an_unknown_document_is_not_explained(acme_home: Home) -> None:
     with pytest.raises(InputError, match=r"no document '999999' in company 'acme'"):
         explain(acme_home.companies, acme_home.company("acme"), "999999")
+    with pytest.raises(InputError, match=r"no article '999999' in company 'acme'"):
+        explain(acme_home.companies, acme_home.company("acme"), "999999", "kb")
 
 
 def test_explain_writes_no_word_of_a_ticket(acme_home: Home, stored: dict[str, dict[str, Any]], tmp_path: Path) -> None:

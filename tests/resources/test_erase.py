@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,14 +20,16 @@ from domain.company import Company, company_id
 from domain.errors import InputError
 from domain.feedback import Vote
 from domain.forgotten import Forgotten, digest
-from domain.stage import ATTACHMENTS, TABLES, DataType, Made, Put, tables_of
+from domain.stage import ATTACHMENTS, NEVER, TABLES, DataType, Made, Put, tables_of
 from resources import audit, erase
 from resources.companies import Companies
-from resources.helpdesk.collect import names_state
+from resources.helpdesk.collect import Collection, Walk, names_state
+from resources.helpdesk.export import Export
 from resources.progress import ProgressBook, read_progress
 from resources.published import PublishedTable, Publisher
 from resources.settings import Settings
 from resources.storage.sql import SqlTransaction
+from resources.storage.sqlite import open_store
 from resources.vector_index.base import Filters
 from resources.vector_index.edge import EdgeReader, EdgeWriter
 from tests.processes import Child
@@ -460,6 +463,23 @@ def test_hostile_ids_and_addresses_match_themselves_only(companies: Companies) -
     assert forget(companies, requester="%@example.com").documents == 0
     with companies.store(ACME) as store:
         assert store.ids("raw_tickets") == {"0", "1", "2"}
+
+
+def test_a_ticket_that_came_to_a_forgotten_requester_leaves_with_its_ratings(tmp_path: Path) -> None:
+    file = tmp_path / "tickets.jsonl"
+    with open_store(tmp_path / "acme", ACME) as store:
+        file.write_bytes(orjson.dumps(ticket(4) | {"requester": "lee@example.com"}))
+        Collection(Export(file), store, "run", NOW).run(Walk())
+        with store.begin("run", NOW) as write:
+            write.upsert("ticket_ratings", puts("ticket_ratings", [4]))
+            write.fail(ATTACHMENTS, {"4": "no text in a file"}, {"4": NEVER})
+            write.forget([digest(ACME, "requester", "park@example.com")], "requester")
+        assert store.ids("raw_tickets") == {"4"}
+        file.write_bytes(orjson.dumps(ticket(4) | {"requester": "park@example.com"}))
+        report = Collection(Export(file), store, "run", NOW).run(Walk())
+        assert report.removed == 1
+        assert store.ids("raw_tickets") == store.ids("ticket_ratings") == set()
+        assert store.queue() == []
 
 
 # --- kill -9 ----------------------------------------------------------------------------------------------------------
