@@ -1,19 +1,16 @@
 """Tickets that another system exported: CSV, JSON lines or Parquet.
 
-Belongs here: which columns there must be, what they mean, and when a file need not be read again.
-Does not belong here: reading rows (``resources/table_file``), which status words count as resolved (the company's
-setting), or the file of articles beside this one.
+Belongs here: which columns there must be, and what they mean. Does not belong here: when a file need not be read again
+(``export_rows``), reading rows (``resources/table_file``), which status words count as resolved (the company's setting),
+or the file of articles beside this one (``export_articles``).
 
 A file is read twice: once to prove that all of it can be read, then to give it out. Nothing is done by halves.
 """
 
 import json
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from hashlib import blake2b, file_digest
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +20,6 @@ from domain.fingerprint import clean, fingerprint
 from domain.ticket import AUTHORS, Author, Message, Person, Ticket
 from resources.helpdesk.base import (
     Account,
-    Articles,
     Document,
     Estimate,
     Json,
@@ -35,6 +31,8 @@ from resources.helpdesk.base import (
     Unreadable,
     Whereabouts,
 )
+from resources.helpdesk.export_articles import ExportArticles
+from resources.helpdesk.export_rows import count, known_shape, moment, named, only, row_id, tags, walk
 from resources.table_file import ENDINGS, Row, as_text, from_json, kind, reading, rows
 
 VERSION = "export-1"
@@ -43,15 +41,13 @@ CHUNK = 1000
 REQUIRED = ("ticket_id", "subject", "description")
 COLUMNS = (*REQUIRED, "status", "conversations", "tags", "requester", "created_at", "updated_at")
 COLUMNS += ("url", "product", "priority", "type")
-#: A file touched so recently may be written again within one tick of the clock that times it.
-UNSETTLED_SECONDS = 2.0
 
 _SENDER = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>\s]+@[^<>\s]+)>")
-_YEAR_FIRST = re.compile(r"(\d{4})\s?[./-]\s?(\d{1,2})\s?[./-]\s?(\d{1,2})\.?(?:[\sT]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 
 
 class Export:
-    """The tickets of one exported file. ``path`` is the file, or a folder with one ``tickets.*`` in it.
+    """The tickets of one exported file. ``path`` is the file, or a folder with one ``tickets.*`` in it, and maybe one
+    ``kb.*``.
 
     ``columns`` maps our names (``COLUMNS``) to the file's. Every call may raise ``InputError`` with what is wrong
     with the file, and where.
@@ -60,7 +56,6 @@ class Export:
     platform = "export"
     version = VERSION
     names: Json = {}  # noqa: RUF012 -- never changed: a file has words, not numbers
-    articles: Articles | None = None
     absent_is_gone = True
 
     def __init__(self, path: str | Path, *, columns: Mapping[str, str] | None = None) -> None:
@@ -74,9 +69,15 @@ class Export:
         self.made_by = f"{VERSION} columns={json.dumps(self.columns, sort_keys=True, ensure_ascii=False)}"
 
     def check(self) -> Account:
-        """Read the whole file once."""
+        """Read the whole file once, and that of the articles."""
         file = self._file()
-        return Account(file.name, tickets=self._validate(file))
+        notes = (self.articles.check(),) if self.articles else ()
+        return Account(file.name, tickets=self._validate(file), notes=notes)
+
+    @cached_property
+    def articles(self) -> ExportArticles | None:
+        """None where there is no file of them."""
+        return ExportArticles(self.path) if self.path.is_dir() and named(self.path, "kb") else None
 
     def plan(self, account: Account) -> Estimate:
         return Estimate(0, 0, 0.0, basis=f"{account.tickets} tickets in a file: no requests")
@@ -104,21 +105,13 @@ class Export:
     def pages(self, cursor: Json | None, stored: Stored, span: Span) -> Iterator[Page]:
         """All rows, or nothing where the file says what it said last time. A walk that was killed starts anew. Between two
         days, the rows that were updated then; those of no day are in none."""
-        file = self._file()
-        stamp = _stamp(file)
-        if cursor and cursor.get("stamp") == stamp:
-            return
-        content = _digest(file)
-        if cursor and cursor.get("content") == content:
-            return
-        self._validate(file)
-        left = self._rows(file)
-        while chunk := list(islice(left, CHUNK)):
-            yield self._page([row for _, row in chunk if _is_within(row, cursor or {}, span)], cursor or {}, stored)
-        if _stamp(file) != stamp:
-            raise InputError(f"{file} was changed while it was read.", remedy="Run again when it is complete.")
-        settled = time.time() - stamp[1] / 1e9 > UNSETTLED_SECONDS
-        yield Page((), (), {"content": content, "stamp": stamp if settled else None}, walked_all=True)
+
+        def pages(file: Path) -> Iterator[Page]:
+            left = self._rows(file)
+            while chunk := list(islice(left, CHUNK)):
+                yield self._page([row for _, row in chunk if _is_within(row, cursor or {}, span)], cursor or {}, stored)
+
+        yield from walk(self._file(), cursor, self._validate, pages)
 
     def one(self, doc_id: str, kept: Json | None = None) -> Document | None:
         """Raises ``DocumentError`` when the row cannot be understood."""
@@ -129,7 +122,7 @@ class Export:
 
     def neutral(self, payload: Json) -> Ticket:
         """Raises ``DocumentError`` for a payload that is no row of ours."""
-        with _known_shape():
+        with known_shape():
             return _ticket(payload)
 
     def _page(self, chunk: list[Json], cursor: Json, stored: Stored) -> Page:
@@ -145,7 +138,7 @@ class Export:
         return Page(fresh, [row["ticket_id"] for row in chunk], cursor, unreadable=unreadable)
 
     def _document(self, row: Json) -> Document:
-        with _known_shape():
+        with known_shape():
             payload, replaced = clean(row)
             content_hash = _ticket(payload).content_hash()
             # A file has no mark that moves with every touch of a row, but the row itself.
@@ -161,23 +154,12 @@ class Export:
                 if kind(self.path) is None:
                     raise InputError(f"{self.path} ends in none of {', '.join(ENDINGS)}.", "Text may be packed (.gz).")
                 return self.path
-            there = sorted(file for file in self.path.glob("tickets.*") if kind(file))
-        if len(there) != 1:
-            found = ", ".join(file.name for file in there) or "none"
-            raise InputError(f"{self.path} must hold one file tickets.*", f"({', '.join(ENDINGS)}); found: {found}.")
-        return there[0]
+        return only(self.path, "tickets")
 
     def _validate(self, file: Path) -> int:
         """Prove that every row can be read, and that no id is there twice; returns the number of rows."""
-        lines: dict[str, int] = {}
-        for line, row in self._rows(file):
-            first = lines.setdefault(row["ticket_id"], line)
-            if first != line:
-                raise InputError(
-                    f"{file} has ticket_id {row['ticket_id']!r} twice, in lines {first} and {line}.",
-                    remedy="Each ticket is one row; its messages go into the column conversations.",
-                )
-        return len(lines)
+        remedy = "Each ticket is one row; its messages go into the column conversations."
+        return count(file, self._rows(file), "ticket_id", remedy)
 
     def _rows(self, file: Path) -> Iterator[Row]:
         """Rows under our names, each checked."""
@@ -208,27 +190,7 @@ class Export:
 
 def _is_within(row: Json, cursor: Json, span: Span) -> bool:
     since = cursor.get("since", "")
-    return not (since or span.until) or since <= _moment(row.get("updated_at")) <= (span.until or "9")
-
-
-def _stamp(file: Path) -> list[int]:
-    """Size, time and place of a file: enough to see that nothing touched it."""
-    with reading(file):
-        state = file.stat()
-    return [state.st_size, state.st_mtime_ns, state.st_ino]
-
-
-def _digest(file: Path) -> str:
-    with reading(file), file.open("rb") as opened:
-        return file_digest(opened, lambda: blake2b(digest_size=16)).hexdigest()
-
-
-@contextmanager
-def _known_shape() -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as odd:
-        raise DocumentError("The row has an unknown shape.", f"({type(odd).__name__})") from odd
+    return not (since or span.until) or since <= moment(row.get("updated_at")) <= (span.until or "9")
 
 
 # -- what the columns mean -----------------------------------------------------------------------------------------
@@ -238,17 +200,9 @@ def _payload(row: Json, ours: Mapping[str, str]) -> Json:
     """A row under our names; columns that mean nothing to us stay as they are. Raises ``ValueError`` for a wrong row."""
     payload = {name: value for name, value in row.items() if name not in ours}
     payload |= {ours[name]: value for name, value in row.items() if name in ours}
-    payload["ticket_id"] = _id(payload.get("ticket_id"))
+    payload["ticket_id"] = row_id(payload.get("ticket_id"), "ticket_id")
     payload["conversations"] = _conversations(payload.get("conversations"))
     return payload
-
-
-def _id(value: Any) -> str:
-    text = as_text(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
-    text, _ = clean(text)  # here already: the id is compared, listed and looked up in this form
-    if not text:
-        raise ValueError("it has no ticket_id")
-    return text
 
 
 def _conversations(value: Any) -> list[Json]:
@@ -269,7 +223,7 @@ def _conversations(value: Any) -> list[Json]:
 
 
 def _ticket(payload: Json) -> Ticket:
-    created_at, description = _moment(payload.get("created_at")), as_text(payload.get("description"))
+    created_at, description = moment(payload.get("created_at")), as_text(payload.get("description"))
     return Ticket(
         id=payload["ticket_id"],
         subject=as_text(payload.get("subject")),
@@ -280,11 +234,11 @@ def _ticket(payload: Json) -> Ticket:
         status=as_text(payload.get("status")).strip().lower(),
         priority=as_text(payload.get("priority")),
         type=as_text(payload.get("type")),
-        tags=_tags(payload.get("tags")),
+        tags=tags(payload.get("tags")),
         product=as_text(payload.get("product")),
         requester=_person(payload.get("requester")),
         created_at=created_at,
-        updated_at=_moment(payload.get("updated_at")),
+        updated_at=moment(payload.get("updated_at")),
         url=as_text(payload.get("url")),
     )
 
@@ -298,18 +252,9 @@ def _message(number: int, record: Json) -> Message:
         id=as_text(record.get("id")) or str(number),
         author=cast("Author", _author(record)),
         text=as_text(record.get("body")),
-        created_at=_moment(record.get("created_at")),
+        created_at=moment(record.get("created_at")),
         private=as_text(record.get("private")).strip().lower() in ("true", "1", "yes"),
     )
-
-
-def _tags(value: Any) -> tuple[str, ...]:
-    """A list, JSON text of one, or words with commas between them."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        with suppress(ValueError):
-            value = from_json(value)
-    words = value.split(",") if isinstance(value, str) else value or ()
-    return tuple(sorted({text for word in words if (text := as_text(word).strip())}))
 
 
 def _person(value: Any) -> Person:
@@ -320,37 +265,3 @@ def _person(value: Any) -> Person:
     if sender := _SENDER.fullmatch(text):
         return Person(name=sender["name"].strip(' "'), email=sender["email"])
     return Person(email=text) if "@" in text else Person(name=text)
-
-
-def _moment(value: Any) -> str:
-    """ISO 8601 in UTC (a time without a zone counts as UTC), or "" for what is no date; the payload keeps that."""
-    text = as_text(value).strip()
-    moment = _iso(text) or _year_first(text) or _jira(text)
-    if moment is None:
-        return ""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _iso(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _year_first(text: str) -> datetime | None:
-    """As in 2026/1/31 9:00 and 2026. 1. 31."""
-    parts = _YEAR_FIRST.fullmatch(text)
-    try:
-        return parts and datetime(*(int(part or 0) for part in parts.groups()), tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def _jira(text: str) -> datetime | None:
-    """As in 03/Jan/20 10:37, whose month no other order of numbers can be taken for."""
-    try:
-        return datetime.strptime(text, "%d/%b/%y %H:%M").replace(tzinfo=UTC)
-    except ValueError:
-        return None
