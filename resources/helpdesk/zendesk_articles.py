@@ -183,7 +183,7 @@ class ZendeskArticles:
             locales = self._around().locales
             translated = self._translations(record) if len(locales) > 1 else [record]
             shown += translated
-            there = {one["locale"] for one in translated if "locale" in one}
+            there = {str(one.get("locale")).lower() for one in translated}
             gone += [f"{record['id']}:{locale}" for locale in locales if translated and locale not in there]
         return shown, gone
 
@@ -274,6 +274,7 @@ class ZendeskArticles:
 
     def _article(self, number: str, locale: str) -> Json:
         """Raises ``BadAnswer`` for an answer without one."""
+        locale = locale.lower()  # as addresses want it, whatever records say
         path = f"/help_center/{locale}/articles/{number}.json" if locale else f"/help_center/articles/{number}.json"
         record = self._http.get(path).value.get("article")
         if not isinstance(record, dict) or "id" not in record:
