@@ -9,9 +9,11 @@ When in doubt a line stays: quoted text that slips through costs a little, a los
 
 import html as html_entities
 import re
+import threading
 import unicodedata
 from collections.abc import Mapping
 from itertools import count
+from typing import Any
 
 from lxml import etree
 
@@ -46,6 +48,10 @@ class _Lines:
     and "--" stands above a signature."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was read before."""
         self._lines: list[str] = []
         self._line: list[str] = []
         self._depth = 0
@@ -146,17 +152,42 @@ def html_text(html: str) -> str:
     """
     if not _TAG.search(html):
         return _tidy(html_entities.unescape(html))
-    lines = _Lines()
-    # Bytes with a named encoding, so that a <meta charset> or a lone surrogate in the text cannot mislead the parser.
-    parser = etree.HTMLParser(target=lines, encoding="utf-8", huge_tree=True)  # pyright: ignore[reportArgumentType]
     body = html.encode("utf-8", "replace")
+    parser = _PARSERS.idle.pop() if _PARSERS.idle else _Parser()
     try:
-        for at in range(0, len(body), _PIECE):  # what a target raises comes out only when its piece has been read
-            parser.feed(body[at : at + _PIECE])
-        parser.close()
-    except (_TooDeep, etree.LxmlError):
+        text = parser.text(body)
+    except (_TooDeep, etree.LxmlError):  # this parser is of no use any more
         return _tidy(html_entities.unescape(_ANY_TAG.sub("\n", html)))
-    return _tidy(lines.text())
+    _PARSERS.idle.append(parser)
+    return _tidy(text)
+
+
+class _Parser:
+    """A parser that reads one body after another: to make one costs more than a short mail."""
+
+    def __init__(self) -> None:
+        self._lines = _Lines()
+        # Bytes with a named encoding, so that a <meta charset> or a lone surrogate in the text cannot mislead it.
+        target: Any = self._lines
+        self._parser = etree.HTMLParser(target=target, encoding="utf-8", huge_tree=True)
+
+    def text(self, body: bytes) -> str:
+        """Raises ``_TooDeep`` and lxml's errors, and is then of no use any more."""
+        self._lines.begin()
+        for at in range(0, len(body), _PIECE):  # what a target raises comes out only when its piece has been read
+            self._parser.feed(body[at : at + _PIECE])
+        self._parser.close()
+        return self._lines.text()
+
+
+class _Parsers(threading.local):
+    """Each thread's own."""
+
+    def __init__(self) -> None:
+        self.idle: list[_Parser] = []
+
+
+_PARSERS = _Parsers()
 
 
 def message_text(html: str, text: str = "") -> str:

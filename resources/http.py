@@ -135,6 +135,7 @@ class Http:
             self._request = self._session.prepare_request(requests.Request("GET", base))
         except requests.RequestException:
             raise InputError(f"{base!r} is not an address.", remedy="Say https:// and the host's name.") from None
+        self._adapter = self._session.get_adapter(base)
 
     def get(
         self,
@@ -159,12 +160,26 @@ class Http:
             reraise=True,
         )
         nothing = _Nothing()
+        first: list[_Passing] = []
+
+        def attempt() -> Answer:
+            if first:
+                raise first.pop()
+            return nothing.believed(self._once(path, params, shape, cost))
+
         try:
-            answer = tries(lambda: nothing.believed(self._once(path, params, shape, cost)))
-        except _Passing as last:
-            raise self._given_up(path, last, tries.statistics["attempt_number"]) from last
+            answer = attempt()  # almost always: what counts the tries costs more than a good answer
+        except _Passing as failure:
+            first.append(failure)
+            answer = self._again(tries, attempt, path)
         self._heard, self._bad_in_a_row = True, 0
         return answer
+
+    def _again(self, tries: Retrying, attempt: Callable[[], Answer], path: str) -> Answer:
+        try:
+            return tries(attempt)
+        except _Passing as last:
+            raise self._given_up(path, last, tries.statistics["attempt_number"]) from last
 
     def _given_up(self, path: str, last: _Passing, tries: int) -> SourceUnavailable:
         detail = f"{self.base}{path}: {last} ({tries} {'try' if tries == 1 else 'tries'})."
@@ -202,8 +217,12 @@ class Http:
         request.url = url
         request.headers["Authorization"] = authorization
         try:
-            response = self._session.send(request, timeout=self._timeout, allow_redirects=False)
+            # The session's own work (cookies, hooks, redirects) is not wanted, and costs as much as the sending.
+            response = self._adapter.send(
+                request, timeout=self._timeout, verify=self._session.verify or False, proxies=self._session.proxies
+            )
             headers = response.headers
+            _ = response.content  # read here, where what breaks is told
         except requests.RequestException as error:
             raise _Passing(_said(error), answered=False) from error
         finally:
