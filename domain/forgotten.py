@@ -79,11 +79,12 @@ class Forgotten:
         """Whether a document is on the list itself."""
         return digest(self.company, self.kind, doc_id) in self._listed
 
-    def ticket_of(self, person: Person, created_at: str) -> bool:
-        """Whether a ticket is left out for its requester: those that they wrote up to the moment of forgetting, and those
-        of which nobody says when. What they write later is welcome."""
-        times = (self._listed.get(digest(self.company, "requester", key)) for key in keys(person))
-        return any(at is not None and created_at <= at for at in times)
+    def ticket_of(self, person: Person, created_at: str) -> str:
+        """The digest for which a ticket is left out: its requester's, for those that they wrote up to the moment of
+        forgetting, and those of which nobody says when; else "". What they write later is welcome."""
+        digests = (digest(self.company, "requester", key) for key in keys(person))
+        listed = ((one, self._listed.get(one)) for one in digests)
+        return next((one for one, at in listed if at is not None and created_at <= at), "")
 
     def vote_of(self, user_id: str, created_at: str) -> bool:
         """Whether a vote goes for who gave it, by the same rule; a vote's user is an address or an id."""

@@ -206,6 +206,10 @@ class Transaction(Protocol):
         """Take documents out of the queue of ``target`` (R7)."""
         ...
 
+    def forget(self, digests: Iterable[str], kind: str) -> None:
+        """Remember by its hash what must not come back (``domain/forgotten``)."""
+        ...
+
     def forget_paid(self, doc_ids: Iterable[str]) -> None:
         """Drop the kept results of documents that the source deleted (R8)."""
         ...

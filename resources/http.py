@@ -137,6 +137,11 @@ class Http:
             raise InputError(f"{base!r} is not an address.", remedy="Say https:// and the host's name.") from None
         self._adapter = self._session.get_adapter(base)
 
+    @property
+    def authorization(self) -> str:
+        """As the last request sent it: a renewed one after a key was changed."""
+        return self._authorization
+
     def get(
         self,
         path: str,

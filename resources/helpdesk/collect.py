@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from domain.derive import due_again
 from domain.errors import CasebookError, DocumentError, InputError
-from domain.forgotten import Forgotten
+from domain.forgotten import Forgotten, digest
 from domain.stage import ATTACHMENTS, NEVER, CompanyStore, DataType, Put, Report, Transaction
 from resources.helpdesk.audit import Audit
 from resources.helpdesk.base import Articles, Document, Json, Page, Span, Tickets
@@ -65,6 +65,8 @@ class Collection:
         self.forgotten = Forgotten(store.company, store.forgotten(), data_type)
         self.left_out: set[str] = set()
         """Documents that the source shows and that were forgotten here."""
+        self.of_requester: dict[str, str] = {}
+        """Of those, the ones that nobody listed by their own id yet, with the digest of their requester."""
         self.vanished: set[str] = set()
         """Waiting documents that the source no longer has."""
         self.place = _Place(self)
@@ -219,7 +221,10 @@ class Collection:
             ticket = cast("Tickets", self.source).neutral(document.payload)
         except DocumentError:  # whose it is, nobody can tell; merging meets it too, and queues it
             return False
-        return self.forgotten.ticket_of(ticket.requester, ticket.created_at)
+        requester = self.forgotten.ticket_of(ticket.requester, ticket.created_at)
+        if requester:
+            self.of_requester[document.doc_id] = requester
+        return bool(requester)
 
     def _commit(self, page: Page, left_out: Sequence[str], gone: set[str]) -> None:
         """A page with its cursor. What is gone only waits with it, so that all deletions of a walk are weighed together.
@@ -233,7 +238,7 @@ class Collection:
         moved_on = {name: value for name, value in kept.items() if (self.store.state(name) or []) != value}
         files = self._unread_files(page.documents)
         moved = 0
-        if fresh or failures or settled or outdated or moved_on or any(files):
+        if fresh or failures or settled or outdated or moved_on or self.of_requester or any(files):
             with self.store.begin(self.run_id, self.now) as write:
                 moved = write.upsert(self.table, [self._put(document) for document in fresh])
                 write.fail(
@@ -244,10 +249,17 @@ class Collection:
                 write.settle(self.table, settled)
                 self._queue_files(write, *files)
                 self._remove(write, outdated)
+                self._list_forgotten(write)
                 for name, value in moved_on.items():
                     write.save_state(name, value)
         self.fetched += len(page.documents)
         self._count(len(page.seen), moved, fresh, failures)
+
+    def _list_forgotten(self, write: Transaction) -> None:
+        """What belongs to a ticket and comes without its requester, a rating, is left out by the ticket's own id."""
+        for doc_id, requester in self.of_requester.items():
+            write.forget([digest(self.store.company, self.forgotten.kind, doc_id)], f"document of {requester}")
+        self.of_requester.clear()
 
     def _fresh(self, documents: Sequence[Document]) -> list[Document]:
         """Those that are not stored just as they are."""

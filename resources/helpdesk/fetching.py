@@ -17,8 +17,8 @@ from resources.http import BadAnswer, HttpRefused
 
 #: Documents in one page of ours. Small, so that a kill wastes little: what was fetched and not yet committed.
 CHUNK = 20
-#: Documents fetched before one that is still on its way, at most.
-AHEAD = 100
+#: Documents fetched before one that is still on its way, at most: one that waits out a refusal must not stop the others.
+AHEAD = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,10 @@ class File:
 
 
 class Files:
-    """Reads the files of one account. ``url`` is the account's address; ``authorization`` goes to that host only."""
+    """Reads the files of one account. ``url`` is the account's address; ``authorization`` gives what goes to that host only,
+    as it is now."""
 
-    def __init__(self, url: str, authorization: str = "") -> None:
+    def __init__(self, url: str, authorization: Callable[[], str] = lambda: "") -> None:
         parts = urlsplit(url)
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._authorization = authorization
@@ -74,7 +75,7 @@ class Files:
         """Raises ``UnreadableFile``."""
         if file.size > MOST_BYTES:
             raise UnreadableFile(f"is larger than the {MOST_BYTES // 1_000_000} MB that are read")
-        data = download(file.address, MOST_BYTES, origin=self._origin, authorization=self._authorization)
+        data = download(file.address, MOST_BYTES, origin=self._origin, authorization=self._authorization())
         return self._running().text(data, file.name, file.content_type)
 
     def _running(self) -> FileReader:

@@ -13,7 +13,7 @@ from domain.article import Article, Visibility
 from domain.errors import DocumentError
 from domain.fingerprint import clean, fingerprint
 from domain.ticket import Attachment
-from resources.helpdesk.base import Document, Json, Page, Span, Stored
+from resources.helpdesk.base import Document, Json, Nothing, Page, Span, Stored
 from resources.helpdesk.freshdesk_ticket import drop_signed, known_shape, unsigned, utc
 from resources.http import BadAnswer, Http, HttpRefused
 
@@ -58,10 +58,14 @@ class FreshdeskArticles:
         yield Page((), (), cursor or {}, walked_all=True)
 
     def one(self, doc_id: str, kept: Json | None = None) -> Document | None:
-        """Fetch an article again; its folders are as they were at the last walk. Raises ``DocumentError``."""
+        """Fetch an article again; its folders are as they were at the last walk. One that is not stored is looked for in
+        all folders. Raises ``DocumentError``."""
         number, _, language = doc_id.partition(":")
-        if not number.isdecimal() or kept is None:
+        if not number.isdecimal():
             return None
+        if kept is None:
+            shown = (document for page in self.pages(None, Nothing(), Span()) for document in page.documents)
+            return next((document for document in shown if document.doc_id == doc_id), None)
         try:
             record = self._get(f"/solutions/articles/{number}{f'/{language}' if language else ''}", dict)
         except HttpRefused as refused:

@@ -99,7 +99,6 @@ class Zendesk:
         self._counting = threading.Lock()
         self._reader = Reader(self.url)
         self._wants_all, self._wants_files = conversations == "all", attachments != "none"
-        self._files = Files(self.url, _authorization(user, key)) if file_texts and self._wants_files else None
         self._resolved = frozenset(resolved_statuses)
         self._since = _seconds(since) if since else 0
         self._workers = workers
@@ -112,6 +111,8 @@ class Zendesk:
             on_send=self._count,
             connections=workers,
         )
+        reads_files = file_texts and self._wants_files
+        self._files = Files(self.url, lambda: self._http.authorization) if reads_files else None
         self.articles = ZendeskArticles(self._http, self.url, lambda: self.requests)
         self._pace = Pace(max(1, int(EXPORTS * rate_share)))
         self._naming = threading.Lock()

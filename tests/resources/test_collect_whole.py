@@ -13,6 +13,7 @@ from domain.company import Company as Registered
 from domain.company import company_id
 from domain.derive import derive
 from domain.errors import CasebookError
+from domain.forgotten import digest
 from domain.merge import thread_text
 from domain.stage import ATTACHMENTS, NEVER, Report
 from resources import http
@@ -264,6 +265,15 @@ def test_a_rating_reaches_its_ticket_which_did_not_move(company: Company) -> Non
     assert "7" not in company.store.ids("ticket_ratings")
 
 
+def test_a_rating_of_a_ticket_that_is_to_stay_forgotten_is_left_out(company: Company) -> None:
+    person = company.admin("truth", ids=[7])["tickets"][0]["requester"]["email"]
+    with company.store.begin("run", company.now) as write:
+        write.forget([digest(ACME, "requester", person)], "requester")
+    company.admin("rate", ids=[7], value=-103, feedback="My name is in here.")
+    company.sync()
+    assert "7" not in company.store.ids("raw_tickets") | company.store.ids("ticket_ratings")
+
+
 # --- archived, merged, restored, purged -------------------------------------------------------------------------------
 
 
@@ -449,6 +459,15 @@ def test_an_article_leaves_when_it_becomes_a_draft_is_hidden_or_deleted(acme: Co
     acme.sync_articles()
     assert public[2] in acme.store.ids("kb_passages")
     assert draft not in acme.store.ids("kb_passages")
+
+
+def test_an_article_that_is_not_stored_is_found_by_its_id(acme: Company) -> None:
+    acme.sync_articles()
+    wanted = min(acme.store.ids("raw_kb"))
+    with acme.store.begin("run", acme.now) as write:
+        write.erase([wanted], data_type="kb")
+    acme.sync_articles(only=wanted)
+    assert wanted in acme.store.ids("raw_kb")
 
 
 def test_a_plan_without_solutions_leaves_the_articles_alone(acme: Company) -> None:
