@@ -5,16 +5,29 @@ Does not belong here: any platform's field, address or status number.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from domain.article import Article
+from domain.errors import DocumentError
 from domain.ticket import Satisfaction, Ticket
 
 Json = dict[str, Any]
 ARCHIVED = "archived"
 """The version of a document that the source has put away: it is in no list, and no audit asks for it again.
 It sorts behind all versions that are times."""
+
+
+@contextmanager
+def known_shape(what: str = "ticket") -> Iterator[None]:
+    """What goes wrong inside because a record is not as its source's are, told without the record's text."""
+    try:
+        yield
+    except KeyError as missing:
+        raise DocumentError(f"The {what} has an unknown shape.", f"It lacks {missing}.") from missing
+    except (TypeError, ValueError, AttributeError) as odd:
+        raise DocumentError(f"The {what} has an unknown shape.", f"({type(odd).__name__})") from odd
 
 
 class Stored(Protocol):

@@ -34,6 +34,7 @@ from resources.helpdesk.base import (
     Stored,
     Unreadable,
     Whereabouts,
+    known_shape,
 )
 from resources.helpdesk.fetching import Gone, Listed, Moved, Outcome, Step, fetched, moved, settled
 from resources.helpdesk.files import File, Files
@@ -41,7 +42,7 @@ from resources.helpdesk.freshdesk_articles import FreshdeskArticles
 from resources.helpdesk.freshdesk_lists import LIST_COST, PER_PAGE, Row, TicketLists
 from resources.helpdesk.freshdesk_names import Names
 from resources.helpdesk.freshdesk_ratings import ratings
-from resources.helpdesk.freshdesk_ticket import Reader, drop_signed, file_size, known_shape
+from resources.helpdesk.freshdesk_ticket import Reader, drop_signed, file_size
 from resources.http import BadAnswer, Http, HttpRefused, basic
 from resources.rate_budget import RateBudget
 

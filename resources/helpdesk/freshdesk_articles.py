@@ -13,8 +13,8 @@ from domain.article import Article, Visibility
 from domain.errors import DocumentError
 from domain.fingerprint import clean, fingerprint
 from domain.ticket import Attachment
-from resources.helpdesk.base import Document, Json, Nothing, Page, Span, Stored
-from resources.helpdesk.freshdesk_ticket import drop_signed, known_shape, unsigned, utc
+from resources.helpdesk.base import Document, Json, Nothing, Page, Span, Stored, known_shape
+from resources.helpdesk.freshdesk_ticket import drop_signed, unsigned, utc
 from resources.http import BadAnswer, Http, HttpRefused
 
 VERSION = "freshdesk-articles-1"

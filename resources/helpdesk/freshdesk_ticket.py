@@ -4,16 +4,14 @@ Belongs here: what Freshdesk's fields mean. Does not belong here: getting them (
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.errors import DocumentError
 from domain.fingerprint import fingerprint
 from domain.ticket import Attachment, Author, Content, Message, Person, Satisfaction, Ticket
-from resources.helpdesk.base import Json
+from resources.helpdesk.base import Json, known_shape
 
 STATUSES = {2: "open", 3: "pending", 4: "resolved", 5: "closed", 6: "waiting on customer", 7: "waiting on third party"}
 PRIORITIES = {1: "low", 2: "medium", 3: "high", 4: "urgent"}
@@ -101,17 +99,6 @@ class Reader:
             custom_fields={labels.get(name) or name: value for name, value in fields.items() if value is not None},
             merged_into=_merged_into(payload, messages),
         )
-
-
-@contextmanager
-def known_shape(what: str = "ticket") -> Iterator[None]:
-    """What goes wrong inside because a record is not as Freshdesk's are, told without the record's text."""
-    try:
-        yield
-    except KeyError as missing:
-        raise DocumentError(f"The {what} has an unknown shape.", f"It lacks {missing}.") from missing
-    except (TypeError, ValueError, AttributeError) as odd:
-        raise DocumentError(f"The {what} has an unknown shape.", f"({type(odd).__name__})") from odd
 
 
 def _description(payload: Json) -> tuple[str, str]:

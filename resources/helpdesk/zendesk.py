@@ -31,10 +31,10 @@ from resources.helpdesk.base import (
     Span,
     Stored,
     Whereabouts,
+    known_shape,
 )
 from resources.helpdesk.fetching import Gone, Listed, Moved, Outcome, Step, fetched, moved, settled
 from resources.helpdesk.files import File, Files
-from resources.helpdesk.freshdesk_ticket import known_shape
 from resources.helpdesk.zendesk_articles import ZendeskArticles
 from resources.helpdesk.zendesk_ticket import Reader
 from resources.http import BadAnswer, Http, HttpRefused, basic

@@ -18,8 +18,7 @@ from typing import Any
 from domain.article import Article, Visibility
 from domain.errors import DocumentError, SourceUnavailable
 from domain.fingerprint import clean, fingerprint
-from resources.helpdesk.base import Document, Json, Page, Span, Stored, Unreadable
-from resources.helpdesk.freshdesk_ticket import known_shape
+from resources.helpdesk.base import Document, Json, Page, Span, Stored, Unreadable, known_shape
 from resources.http import BadAnswer, Http, HttpRefused
 
 VERSION = "zendesk-articles-1"

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.ticket import Attachment, Author, Content, Message, Person, Satisfaction, Ticket
-from resources.helpdesk.base import Json
-from resources.helpdesk.freshdesk_ticket import known_shape
+from resources.helpdesk.base import Json, known_shape
 
 #: Zendesk's words where Casebook has another for the same, so that a filter finds both.
 CHANNELS = {"web": "portal", "voice": "phone", "web_widget": "feedback widget", "chat": "web chat"}
