@@ -39,9 +39,10 @@ class SyncConfig(dg.Config):
 
 
 def walk_of(config: SyncConfig, run: CompanyRun) -> Walk:
-    """What a run asks of a collection; a long walk goes on in the next run."""
-    most = run.company.setting("slice_documents")
-    return Walk(config.full, config.doc, config.accept_deletions, config.since, config.until, most)
+    """What a run asks of a collection; a long walk goes on in the next run, one between two days is done in one."""
+    since, until = run.company.moments(config.since, config.until)
+    most = None if since or until else run.company.setting("slice_documents")
+    return Walk(config.full, config.doc, config.accept_deletions, since, until, most)
 
 
 def _asset(*sources: str, kinds: set[str]) -> Any:

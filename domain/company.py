@@ -8,7 +8,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time
 from typing import Any, Literal, NewType
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -283,6 +283,17 @@ class Company:
     def setting(self, name: str) -> Any:
         """The value in force."""
         return self.settings.get(name, SETTINGS[name].default)
+
+    def moments(self, since: str, until: str) -> tuple[str, str]:
+        """Two days of its time zone (YYYY-MM-DD, or "") as the moments where the first begins and the second ends, ISO 8601
+        in UTC."""
+        zone = ZoneInfo(self.setting("time_zone"))
+
+        def at(day: str, hour: time) -> str:
+            moment = day and datetime.combine(date.fromisoformat(day), hour, zone)
+            return moment and moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+        return at(since, time.min), at(until, time(23, 59, 59))
 
     def is_resolved(self, status: str) -> bool:
         """Whether a ticket of this status is a solved case. A source that gives no status gives solved ones."""

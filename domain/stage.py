@@ -249,6 +249,10 @@ class CompanyStore(Protocol):
         """The ids of the live rows with low <= source_hash < high; of a raw table, where that is the source's version."""
         ...
 
+    def first_version(self, table: str) -> str:
+        """The lowest source_hash of the live rows; "" when there is none."""
+        ...
+
     def count(self, table: str, made_by: str | None = None) -> int:
         """How many rows are live; of one making, if it is named."""
         ...

@@ -6,8 +6,9 @@ Does not belong here: running it (``sync_run``), or what a walk does with it (``
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -30,12 +31,12 @@ class Asked:
     types: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, *, only: str = "", since: str = "", until: str = "", **options: Any) -> Self:
-        """From what was typed. Raises ``InputError``."""
+    def of(cls, *, time_zone: str, only: str = "", since: str = "", until: str = "", **options: Any) -> Self:
+        """From what was typed; days are those of the company's time zone. Raises ``InputError``."""
         asked = cls(since=_day("since", since), until=_day("until", until), types=_types(only), **options)
-        today = datetime.now(UTC).date().isoformat()
+        today = datetime.now(ZoneInfo(time_zone)).date().isoformat()
         if asked.since > today:
-            raise InputError(f"--since {since} lies in the future.", f"Today is {today} (UTC).")
+            raise InputError(f"--since {since} lies in the future.", f"Today is {today} ({time_zone}).")
         if asked.since and asked.until and asked.until < asked.since:
             raise InputError(f"--until {until} lies before --since {since}.", "Both days are included.")
         given = [f"--{name}" for name in ("doc", "full") if getattr(asked, name)]
@@ -62,7 +63,10 @@ class Asked:
         """Dagster's configuration of the assets that collect."""
         config = asdict(self)
         del config["types"]
-        return {"ops": {_COLLECTING[name]: {"config": config} for name in self.types or _COLLECTING}}
+        # Who agrees to deletions of tickets has not agreed to any of articles.
+        articles = config | ({} if self.types == ("kb",) else {"accept_deletions": 0})
+        configs = {"tickets": config, "kb": articles}
+        return {"ops": {_COLLECTING[name]: {"config": configs[name]} for name in self.types or _COLLECTING}}
 
     def next_slice(self) -> Self:
         """The rest of a long walk over tickets: what it began anew is not begun again."""

@@ -10,6 +10,7 @@ import dagster as dg
 
 from assets.partitions import companies
 from domain.company import CompanyId
+from domain.fingerprint import fingerprint
 from domain.stage import tables_of
 from pipelines.jobs import sync
 from resources.companies import Companies
@@ -70,7 +71,8 @@ def continue_walks(context: dg.SensorEvaluationContext) -> Iterator[dg.RunReques
             continue
         with registry.store(company.id) as store:
             if is_more_to_come(store):
-                reached = f"{store.store_id}/{store.top('raw_tickets')}"
+                # The walk's own place: a walk under new options moves on without changing a row.
+                reached = f"{store.store_id}/{fingerprint(store.state('raw_tickets cursor'))[:16]}"
                 yield dg.RunRequest(
                     run_key=f"slice/{company.id}/{reached}", partition_key=company.id, asset_selection=_SLICE
                 )

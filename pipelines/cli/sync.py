@@ -41,7 +41,15 @@ def sync(
         from pipelines.asked import Asked
         from pipelines.sync_run import run_sync
 
-        asked = Asked.of(full=full, doc=doc, accept_deletions=accept_deletions, since=since, until=until, only=only)
+        asked = Asked.of(
+            time_zone=company.setting("time_zone"),
+            full=full,
+            doc=doc,
+            accept_deletions=accept_deletions,
+            since=since,
+            until=until,
+            only=only,
+        )
         outcome = run_sync(settings, company, asked, progress)
     if json:
         print_json(outcome)
@@ -132,19 +140,13 @@ def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = J
         out.print(f"attachments={way}{chosen}: {estimate_line(estimate)}")
 
 
-def _duration(minutes: float) -> str:
-    """Minutes, hours or days, whichever says it best."""
-    for unit, length in (("days", 1440), ("hours", 60)):
-        if minutes >= 2 * length:
-            return f"{minutes / length:.1f} {unit}"
-    return f"{minutes:.1f} minutes"
-
-
 def estimate_line(estimate: dict[str, Any]) -> str:
     """An estimate in words."""
+    from resources.progress import duration
+
     if not estimate["requests"]:
         return "The first sync sends no request."
     about = "" if estimate["exact"] else "about "
-    time = f", {_duration(estimate['minutes'])} at the account's limit" if estimate["minutes"] else ""
+    time = f", {duration(estimate['minutes'] * 60)} at the account's limit" if estimate["minutes"] else ""
     basis = f" ({escape(estimate['basis'])})" if estimate["basis"] else ""
     return f"The first sync costs {about}{estimate['requests']} requests ({estimate['credits']} credits){time}{basis}."

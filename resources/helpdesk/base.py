@@ -199,7 +199,7 @@ class Tickets(Source, Protocol):
         ...
 
     def start(self, since: str) -> Json:
-        """The cursor of a walk from a day on (YYYY-MM-DD)."""
+        """The cursor of a walk from a moment on (ISO 8601 UTC)."""
         ...
 
     def size(self) -> int | None:
@@ -207,7 +207,7 @@ class Tickets(Source, Protocol):
         ...
 
     def audit(self, since: str) -> Iterator[Slice]:
-        """All ids that the source lists, in the order of their versions, from a version on ("": from the beginning)."""
+        """All ids that the source lists, in the order of their versions, from a version on."""
         ...
 
     def whereabouts(self, doc_id: str) -> Whereabouts:

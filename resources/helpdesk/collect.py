@@ -24,7 +24,7 @@ _TABLES: dict[DataType, str] = {"ticket": "raw_tickets", "kb": "raw_kb"}
 @dataclass(frozen=True, slots=True)
 class Walk:
     """What a run asks for: ``full`` walks everything again and audits all ids; ``only`` fetches one document; ``since``
-    and ``until`` (YYYY-MM-DD, both included, "" for no bound) take what changed between them and leave the company's own
+    and ``until`` (ISO 8601 UTC, both included, "" for no bound) take what changed between them and leave the company's own
     place alone; ``accept_deletions`` is how many deletions at once a person has agreed to; ``most`` ends the run after
     about so many fetched documents, to go on in the next."""
 
@@ -106,7 +106,7 @@ class Collection:
         gone = unproved | self.vanished
         cursor = self.place.cursor()
         self._expect(cursor)
-        span = Span(f"{walk.until}T23:59:59Z" if walk.until else "", lambda: self._is_full(walk))
+        span = Span(walk.until, lambda: self._is_full(walk))
         seen: set[str] = set()
         for page in self.source.pages(cursor, self, span):
             if self.source.absent_is_gone:
@@ -312,12 +312,12 @@ class Collection:
         due = self.store.due(self.table, self.now)
         due += self.store.due(ATTACHMENTS, self.now) if self.data_type == "ticket" else []
         for doc_id in dict.fromkeys(due):
-            if not self._fetch(doc_id):
+            if not self.fetch(doc_id):
                 self.vanished.add(doc_id)
 
     def _fetch_only(self, doc_id: str) -> None:
         """The one document that a person asked for. Raises ``InputError`` when nobody knows it, or it was forgotten."""
-        known = not self.forgotten.document(doc_id) and self._fetch(doc_id)
+        known = not self.forgotten.document(doc_id) and self.fetch(doc_id, anew=True)
         if self.left_out or self.forgotten.document(doc_id):
             raise InputError(
                 f"document {doc_id!r} was forgotten.",
@@ -330,11 +330,15 @@ class Collection:
             raise InputError(f"no document {doc_id!r}.", "Neither the helpdesk nor Casebook has it.")
         self._delete([doc_id], left=self.waiting() - {doc_id})
 
-    def _fetch(self, doc_id: str) -> bool:
-        """Fetch a document again and store it, or why that failed; False when the source no longer has it."""
+    def fetch(self, doc_id: str, *, anew: bool = False) -> bool:
+        """Fetch a document again and store it, or why that failed; False when the source no longer has it. ``anew`` also
+        tries files again that could not be read."""
         failure, document = "", None
+        kept = self.payloads([doc_id]).get(doc_id)
+        if anew and kept and "files" in kept:
+            kept["files"].pop("unread", None)
         try:
-            document = self.source.one(doc_id, self.payloads([doc_id]).get(doc_id))
+            document = self.source.one(doc_id, kept)
         except DocumentError as error:
             failure = str(error)
         if document is None and not failure:
@@ -343,6 +347,7 @@ class Collection:
             self.left_out.add(doc_id)
             with self.store.begin(self.run_id, self.now) as write:
                 self._remove(write, [doc_id])
+                self._list_forgotten(write)
             self._count(1, 0, [], [])
             return True
         retries = self.store.queued(self.table, [doc_id]).get(doc_id, -1) + 1

@@ -121,9 +121,9 @@ class Freshdesk:
             on_send=self._count,
             connections=workers,
         )
-        self._lists = TicketLists(self._http)
         self._names = Names(self._http)
         self._refused: list[str] = []
+        self._lists = TicketLists(self._http, notes=self._refused)
         self._resolved = frozenset(resolved_statuses) if conversations == "resolved" else None
         self.articles = FreshdeskArticles(self._http, self.url, lambda: self.requests)
         wanted = "all" if self._resolved is None else fingerprint(sorted(self._resolved))[:12]
@@ -196,7 +196,7 @@ class Freshdesk:
     # -- the walk --------------------------------------------------------------------------------------------------
 
     def start(self, since: str) -> Json:
-        return {"live": f"{since}T00:00:00Z"}
+        return {"live": since}
 
     def pages(self, cursor: Json | None, stored: Stored, span: Span) -> Iterator[Page]:
         """Live tickets by time of change, then the deleted ones, then spam; up to a day, the live ones only. The cursor says
@@ -250,7 +250,7 @@ class Freshdesk:
 
     def audit(self, since: str) -> Iterator[Slice]:
         """The live tickets' numbers, 1 credit for 100."""
-        low = since or self._since
+        low = since
         ids: dict[str, str] = {}
         for listed in TicketLists(self._http, include="").walk("live", low, lambda rows: False):
             ids |= {str(row["id"]): row["updated_at"] for row in listed.rows}

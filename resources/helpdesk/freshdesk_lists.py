@@ -9,7 +9,6 @@ is still to come. A whole page that shares one second (a *tie*) is the exception
 sweeps agree, which proves that nothing had shifted in the first.
 """
 
-import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,6 @@ from domain.errors import SourceUnavailable
 from resources.helpdesk.base import Json
 from resources.http import Answer, Http, HttpRefused
 from resources.rate_budget import Pace
-
-log = logging.getLogger(__name__)
 
 PER_PAGE = 100
 #: A list's includes; each costs two credits more. Without ``description`` newer accounts give no text.
@@ -50,10 +47,12 @@ class Rows:
 
 
 class TicketLists:
-    """The lists of one account. ``http`` is its API; ``page_size`` and the includes may be fewer for a cheap look."""
+    """The lists of one account. ``http`` is its API; without ``include`` a list is a cheap look. What could not be read whole
+    is told in ``notes``."""
 
-    def __init__(self, http: Http, include: str = INCLUDES) -> None:
+    def __init__(self, http: Http, include: str = INCLUDES, notes: list[str] | None = None) -> None:
         self._http, self._include = http, include
+        self._notes = [] if notes is None else notes
         self._pace: Pace | None = None
 
     def walk(
@@ -124,7 +123,9 @@ class TicketLists:
                         return
                     if direction == "asc":
                         forward |= ids
-        log.warning("Freshdesk lists too few of the tickets changed at %s; %d rows of them were read", moment, total)
+        self._notes.append(
+            f"Freshdesk lists too few of the tickets changed at {moment}: {total} rows of them were read"
+        )
 
     def _numbered_pages(self, place: Place, since: str, order: tuple[str, str]) -> Iterator[Answer]:
         page, more = 1, True

@@ -33,7 +33,7 @@ _SIGNED_FILE = re.compile(r"""\?[^"'<>\s?]*\bX-Amz-Signature=[^"'<>\s]*""", re.I
 
 #: The first four mean the same in every account, whatever it calls them.
 _FIXED = (2, 3, 4, 5)
-_MERGED = re.compile(r"merged into\D{0,40}(\d+)|(\d+)\D{0,20}병합", re.IGNORECASE)
+_MERGED = re.compile(r"closed and merged into ticket\s*#?(\d+)|티켓\s*#?(\d+)\D{0,10}병합", re.IGNORECASE)
 #: The answers to a survey's question, from extremely happy to extremely unhappy.
 _CONTENT: tuple[tuple[range, Content], ...] = (
     (range(101, 104), "good"),
@@ -52,7 +52,9 @@ class Reader:
 
     def version(self) -> str:
         """Moves with the names that a neutral ticket is read by; who the agents are stands in the payload."""
-        named = {kind: self.names[kind] for kind in ("statuses", "products", "groups", "fields") if kind in self.names}
+        kinds = ("statuses", "products", "groups", "fields")
+        named = {kind: {of: word for of, word in self.names.get(kind, {}).items() if word} for kind in kinds}
+        named = {kind: words for kind, words in named.items() if words}
         return fingerprint(named)[:12] if named else ""
 
     def status(self, number: Any) -> str:

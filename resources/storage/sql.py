@@ -243,6 +243,12 @@ class SqlCompanyStore:
         query = sa.select(stage.c.doc_id).where(stage.c.company_id == self.company, ~stage.c.deleted)
         return set(self._column(query.where(version >= low, version < high)))
 
+    def first_version(self, table: str) -> str:
+        """The lowest source_hash of the live rows; "" when there is none."""
+        stage = schema.stages[table]
+        lowest = sa.select(sa.func.min(stage.c.source_hash)).where(stage.c.company_id == self.company, ~stage.c.deleted)
+        return self._one(lowest) or ""
+
     def count(self, table: str, made_by: str | None = None) -> int:
         """How many rows are live; of one making, if it is named."""
         stage = schema.stages[table]

@@ -330,6 +330,67 @@ def test_what_was_purged_leaves_within_a_week_a_slice_a_day(company: Company) ->
     assert max(lists) <= 3 + 2
 
 
+def test_the_audit_takes_in_what_came_back_without_having_moved(company: Company) -> None:
+    company.sync()
+    company.admin("delete", ids=[5, 6], touch=False)
+    company.sync()
+    assert not {"5", "6"} & company.store.ids("raw_tickets")
+    company.admin("restore", ids=[5, 6], touch=False)
+    for _ in range(8):
+        company.tomorrow()
+        company.sync()
+    company.check_against_truth()
+
+
+def test_the_audit_fetches_what_moved_unseen(company: Company) -> None:
+    company.sync()
+    company.admin("edit", ids=[5], what="text")
+    (row,) = company.store.get("raw_tickets", ["5"]).values()
+    later = company.admin("clock", advance=3600)["now"]
+    with company.store.begin("run", company.now) as write:  # the walk stands behind it, as if it had slipped past
+        cursor = company.store.state("raw_tickets cursor")
+        write.save_state("raw_tickets cursor", {**cursor, "cursor": {**cursor["cursor"], "live": later}})
+    company.sync()
+    assert company.store.get("raw_tickets", ["5"])["5"].content_hash == row.content_hash
+    for _ in range(8):
+        company.tomorrow()
+        company.sync()
+    company.check_against_truth()
+
+
+def test_a_clock_that_was_ahead_does_not_stop_the_audit(company: Company) -> None:
+    company.tomorrow(days=400)
+    company.sync()
+    company.tomorrow(days=-390)
+    company.admin("hard_delete", ids=[2, 120])
+    for _ in range(8):
+        company.tomorrow()
+        company.sync()
+    company.check_against_truth()
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "This ticket is closed and merged into ticket 5",
+        "티켓 5에 병합되었습니다",
+    ],
+)
+def test_a_merger_is_known_by_its_note(company: Company, note: str) -> None:
+    assert merged_into(company, note) == "5"
+
+
+@pytest.mark.parametrize("note", ["Fix merged into release 42", "merged into main, see ticket 7", "12건 병합 처리"])
+def test_other_mergers_are_none(company: Company, note: str) -> None:
+    assert merged_into(company, note) == ""
+
+
+def merged_into(company: Company, note: str) -> str:
+    record = {"id": 1, "body": "", "body_text": note, "private": True, "created_at": "2026-01-01T00:00:00Z"}
+    ticket = {"id": 9, "status": 5, "created_at": "2026-01-01T00:00:00Z", "conversations": [record]}
+    return company.desk().neutral(ticket).merged_into
+
+
 def test_a_second_sync_of_the_day_audits_nothing(company: Company) -> None:
     company.sync()
     company.tomorrow()
@@ -399,7 +460,7 @@ def test_a_range_takes_what_changed_in_it_and_moves_nothing_else(company: Compan
     days = sorted(ticket["updated_at"][:10] for ticket in truth)
     since, until = days[MADE // 3], days[MADE // 2]
     expected = {str(one["id"]) for one in truth if since <= one["updated_at"][:10] <= until}
-    company.sync(since=since, until=until)
+    company.sync(since=f"{since}T00:00:00Z", until=f"{until}T23:59:59Z")
     assert company.store.ids("raw_tickets") == expected
     assert company.store.state("raw_tickets cursor") is None
     company.admin("reset_log")
@@ -412,6 +473,7 @@ def test_a_range_that_is_killed_goes_on(company: Company) -> None:
     truth = company.admin("truth")["tickets"]
     since = sorted(ticket["updated_at"][:10] for ticket in truth)[20]
     expected = {str(one["id"]) for one in truth if one["updated_at"][:10] >= since}
+    since = f"{since}T00:00:00Z"
     assert company.sync(since=since, most=10).more
     company.admin("reset_log")
     company.sync(since=since)
