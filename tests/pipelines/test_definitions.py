@@ -203,6 +203,33 @@ def partitions(result: dg.SensorResult) -> dict[str, list[str]]:
     return {kinds[type(request)]: list(request.partition_keys) for request in result.dynamic_partitions_requests or ()}
 
 
+def slices(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+    """One look of the sensor that goes on with long walks."""
+    found = sensors.continue_walks(dg.build_sensor_context(instance=instance))
+    return [request for request in found if isinstance(request, dg.RunRequest)]  # type: ignore[union-attr]
+
+
+def test_a_walk_with_more_to_come_is_gone_on_with_as_often_as_it_moves(
+    home: Home, instance: dg.DagsterInstance
+) -> None:
+    registry = home.companies
+    for name in ("acme", "beta", "resting"):
+        register(home, name, paused=name == "resting")
+        with registry.store(company_id(name)) as store, store.begin("run", "2026-01-01T00:00:00Z") as write:
+            write.save_state("raw_tickets more", {"total": 9} if name != "beta" else None)
+    (first,) = slices(instance)
+    assert first.partition_key == "acme"
+    asked = {key.to_user_string() for key in first.asset_selection or ()}
+    assert "raw_tickets" in asked and "published_tables" in asked and "raw_kb" not in asked
+    assert [one.run_key for one in slices(instance)] == [first.run_key]  # nothing moved: Dagster runs a key once
+    with registry.store(company_id("acme")) as store, store.begin("run", "2026-01-01T00:00:00Z") as write:
+        write.save_state("raw_tickets cursor", {"made_by": "x", "cursor": {"live": "2026-01-01T00:00:00Z"}})
+    (second,) = slices(instance)
+    assert second.run_key != first.run_key
+    with registry.lock(company_id("acme"), "a sync"):
+        assert slices(instance) == []
+
+
 def test_new_companies_become_partitions_with_a_first_run(home: Home, instance: dg.DagsterInstance) -> None:
     register(home, "acme")
     register(home, "beta", paused=True)
