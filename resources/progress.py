@@ -77,14 +77,14 @@ class Entry(BaseModel):
         if self.per_minute is not None:
             words.append(f"{self.per_minute:,.0f} a minute")
         if self.seconds_left is not None:
-            words.append(f"{_duration(self.seconds_left)} left")
+            words.append(f"{duration(self.seconds_left)} left")
         return f"{self.table}: {', '.join(words)}" if self.table else "starting"
 
 
-def _duration(seconds: int) -> str:
-    """In the largest unit that still says something."""
+def duration(seconds: float) -> str:
+    """Seconds in words, in the largest unit that still says something: "89 seconds", "83 hours"."""
     if seconds < 90:
-        return f"{seconds} seconds"
+        return f"{round(seconds)} seconds"
     if seconds < 90 * 60:
         return f"{round(seconds / 60)} minutes"
     return f"{round(seconds / 3600)} hours" if seconds < 100 * 3600 else f"{round(seconds / 86400)} days"

@@ -42,7 +42,7 @@ from resources.rate_budget import Pace, RateBudget
 
 log = logging.getLogger(__name__)
 
-VERSION = "zendesk-3"
+VERSION = "zendesk-4"
 #: Tickets in one answer of the export, comments in one answer; both are Zendesk's most.
 PER_PAGE, COMMENTS = 1000, 100
 SIDELOADS = "users,groups,metric_sets"
@@ -201,11 +201,11 @@ class Zendesk:
             yield Page((), (), stands, walked_all=not span.until)
 
     def audit(self, since: str) -> Iterator[Slice]:
-        """The export again: it shows all there are, the archived ones too."""
-        low = since
+        """The export again: it shows all there are, the archived ones too, but for what the setting ``since`` leaves out."""
+        begin = max(int(since.partition(" ")[0] or 0), self._since)
+        low = f"{begin:010d}"
         ids: dict[str, str] = {}
-        start: Json = {"moved": int(since)} if since else {}
-        for rows, stands, is_last in self._exported(start, Span()):
+        for rows, stands, is_last in self._exported({"moved": begin}, Span()):
             ids |= {str(row["id"]): _version(row) for row in rows if row.get("status") != "deleted"}
             high = _END if is_last else f"{stands['moved']:010d}"
             if high > low:

@@ -70,7 +70,6 @@ class Reader:
             updated_at=payload.get("updated_at") or "",
             resolved_at=metrics.get("solved_at") or "",
             url=f"{self.url}/agent/tickets/{payload['id']}",
-            attachments=_files(first, texts) if first else (),
             custom_fields={
                 field.get("title") or str(field["id"]): field["value"]
                 for field in payload.get("custom_fields") or ()
@@ -119,8 +118,7 @@ def _message(comment: Json, payload: Json, texts: Mapping[str, str], message_id:
         text=comment.get("plain_body") or comment.get("body") or "",
         created_at=comment.get("created_at") or "",
         private=comment.get("public") is False,
-        # The first comment's files are the ticket's.
-        attachments=() if message_id else _files(comment, texts),
+        attachments=_files(comment, texts),
     )
 
 

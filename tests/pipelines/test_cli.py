@@ -595,7 +595,7 @@ def test_the_first_syncs_cost_is_told_in_words(home: Home, helpdesk: Sandbox) ->
     words = ("company", "add", "made", "--platform", "freshdesk", "--url", helpdesk.url("made"), "--key-stdin")
     said = " ".join(done(*words, stdin=helpdesk.key("made")).out.split())
     helpdesk.admin("made", "plan", name="none")
-    assert "The first sync costs about 130 requests (262 credits), 1.6 minutes at the account's limit" in said
+    assert "The first sync costs about 130 requests (262 credits), 2 minutes at the account's limit" in said
     assert said.endswith("Next: casebook sync made")
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from domain.stage import Report
 from resources import progress
-from resources.progress import Entry, ProgressBook, read_progress, remove_progress
+from resources.progress import Entry, ProgressBook, duration, read_progress, remove_progress
 from tests.processes import Child
 
 
@@ -132,6 +132,7 @@ def test_a_stall_has_no_time_left(tmp_path: Path, book: ProgressBook, clock: Clo
 def test_durations(seconds: int, words: str) -> None:
     found = Entry(run_id="r", state="running", table="t", seconds_left=seconds, started_at="", updated_at="")
     assert found.words == f"t: 0 read, {words} left"
+    assert duration(float(seconds)) == words
 
 
 def test_it_is_written_once_a_second_and_at_each_table(

@@ -12,7 +12,7 @@ from tenacity import wait_fixed
 
 from domain.company import company_id
 from domain.errors import DocumentError, SourceRefused
-from domain.merge import merge
+from domain.merge import merge, thread_text
 from domain.stage import Report
 from resources import http
 from resources.helpdesk import zendesk
@@ -376,6 +376,18 @@ def test_a_file_that_cannot_be_read_keeps_no_ticket_back(company: Company) -> No
     assert document.payload["conversations"]
 
 
+@pytest.mark.parametrize("public", [True, False])
+def test_a_file_of_the_first_comment_is_as_private_as_the_comment(company: Company, public: bool) -> None:
+    file = {"id": 4, "file_name": "a.txt", "content_type": "text/plain", "size": 9}
+    first = {"id": 1, "author_id": 7, "public": public, "plain_body": "As said by phone", "attachments": [file]}
+    payload = {"id": 1, "status": "open", "requester_id": 5, "conversations": [first]}
+    ticket = company.open().neutral(payload | {"files": {"texts": {"4": "E-4711"}, "unread": {}}})
+    merged = merge(ticket)
+    assert [one["name"] for one in merged["attachments"]] == ["a.txt"]
+    assert "E-4711" in thread_text(merged, "agent")
+    assert ("E-4711" in thread_text(merged, "customer")) == public
+
+
 def test_groups_agents_and_ratings_stand_in_the_ticket(company: Company) -> None:
     company.admin("rate", ids=[9], value=-103, feedback="It took a week.")
     company.walk()
@@ -534,6 +546,17 @@ def test_a_full_sync_audits_all_of_it(nights: Nights) -> None:
     assert nights.stored() == nights.live()
 
 
+def test_the_audit_begins_where_the_setting_since_does(company: Company) -> None:
+    """What was stored before that setting was made is not listed any more, and not missed either."""
+    since = zendesk._seconds("2026-09-01")
+    for desk in (company.open(since="2026-09-01"), company.open()):
+        parts = list(desk.audit("")), list(desk.audit("0000000012 2026-01-01T00:00:00Z"))
+        lows = {slices[0].low for slices in parts}
+        assert lows == ({f"{since:010d}"} if "since=2026" in desk.made_by else {"0000000000", "0000000012"})
+    within = f"{since + 86400:010d}"
+    assert next(company.open(since="2026-09-01").audit(within)).low == within
+
+
 def test_a_ticket_that_is_edited_while_the_audit_reads_stays(nights: Nights) -> None:
     """It leaves the stretch in which it is stored, and is asked for."""
     admin = nights.company.admin
@@ -642,4 +665,6 @@ def merged(desk: Freshdesk | Zendesk) -> dict[str, Json]:
             assert document.pop(name) or name == "product"
         document["type"] = document["type"].lower().replace("feature request", "task")
         document["satisfaction"] = [(one["score"], one["comment"]) for one in document["satisfaction"]]
+        for file in document["attachments"]:  # Freshdesk's first ones are the ticket's, Zendesk's a comment's
+            file["message_id"] = file["message_id"] or "description"
     return documents
