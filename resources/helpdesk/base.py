@@ -268,6 +268,10 @@ class Helpdesk(Tickets, Protocol):
         """Ratings that came in since ``cursor``; none where a ticket itself holds them."""
         ...
 
+    def ratings_of(self, ticket_id: str) -> Sequence[Rating]:
+        """All ratings of one ticket that ``ratings`` gives, whenever they came in; none where a ticket holds them."""
+        ...
+
     def close(self) -> None:
         """End what it has running."""
         ...

@@ -9,7 +9,7 @@ A file is read twice: once to prove that all of it can be read, then to give it 
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from resources.helpdesk.base import (
     Estimate,
     Json,
     Page,
+    Rating,
     Ratings,
     Slice,
     Span,
@@ -97,6 +98,9 @@ class Export:
         return "gone" if self.one(doc_id) is None else "here"
 
     def ratings(self, cursor: Json | None) -> Iterable[Ratings]:
+        return ()
+
+    def ratings_of(self, ticket_id: str) -> Sequence[Rating]:
         return ()
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ from resources.helpdesk.base import (
     Estimate,
     Json,
     Page,
+    Rating,
     Ratings,
     Slice,
     Span,
@@ -41,7 +42,7 @@ from resources.helpdesk.files import File, Files
 from resources.helpdesk.freshdesk_articles import FreshdeskArticles
 from resources.helpdesk.freshdesk_lists import LIST_COST, PER_PAGE, Row, TicketLists
 from resources.helpdesk.freshdesk_names import Names
-from resources.helpdesk.freshdesk_ratings import ratings
+from resources.helpdesk.freshdesk_ratings import ratings, ratings_of
 from resources.helpdesk.freshdesk_ticket import Reader, drop_signed, file_size
 from resources.http import BadAnswer, Http, HttpRefused, basic
 from resources.rate_budget import RateBudget
@@ -302,6 +303,9 @@ class Freshdesk:
 
     def ratings(self, cursor: Json | None) -> Iterable[Ratings]:
         return ratings(self._http, cursor, self._since, self._refused)
+
+    def ratings_of(self, ticket_id: str) -> Sequence[Rating]:
+        return ratings_of(self._http, ticket_id)
 
     def _fetch(self, step: Moved) -> Outcome:
         """The document of a listed ticket. A refusal is a deletion only when Freshdesk knows it neither here nor archived."""

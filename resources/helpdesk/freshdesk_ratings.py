@@ -3,8 +3,10 @@
 Belongs here: how they are listed. Does not belong here: what they mean (``freshdesk_ticket``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import pairwise
+from typing import Any
 
 from resources.helpdesk.base import Json, Rating, Ratings
 from resources.helpdesk.freshdesk_lists import moved_by
@@ -14,13 +16,21 @@ from resources.http import Http, HttpRefused
 _PER_PAGE = 100
 #: A rating may be listed a little after its time; what is listed twice is the same.
 _LAG = timedelta(minutes=5)
+#: Of several ratings of one second, a page may end between two; whether "since" takes in its own second is not documented.
+_TIE = timedelta(seconds=1)
 
 
 def ratings(http: Http, cursor: Json | None, since: str, notes: list[str]) -> Iterator[Ratings]:
     """Ratings created since the cursor, page by page; only the last page moves it. None, with a note, where the key may not
-    read them or the plan has none."""
+    read them or the plan has none.
+
+    In which order they are listed is not documented. Behind the last page that can be asked for, a list goes on from the
+    newest rating that was seen, provided that all were listed oldest first; else what lies there stays unread, with a note,
+    and the cursor stays.
+    """
     begun = (cursor or {}).get("since", since)
     newest, page, more = begun, 1, True
+    is_sorted = True
     while more:
         try:
             params: dict[str, str | int] = {"created_since": begun, "per_page": _PER_PAGE, "page": page}
@@ -29,13 +39,46 @@ def ratings(http: Http, cursor: Json | None, since: str, notes: list[str]) -> It
             if refused.status in (403, 404):
                 notes.append("this key may not read satisfaction ratings; tickets are read without")
                 return
-            if refused.status != 400 or page == 1 or newest == begun:
+            if refused.status != 400 or page == 1:
                 raise
-            begun, page = newest, 1  # beyond the last page that can be asked for
+            beyond = moved_by(newest, -_TIE)
+            if not is_sorted or beyond <= begun:
+                notes.append(
+                    f"more ratings since {begun} than Freshdesk lists; those beyond page {page - 1} were not read"
+                )
+                return
+            begun = newest = beyond
+            page = 1
             continue
-        found = [one for one in answer.value if isinstance(one, dict) and one.get("ticket_id") and one.get("id")]
-        newest = max([newest, *(str(one.get("created_at") or "") for one in found)])
-        said = [Rating(str(one["id"]), str(one["ticket_id"]), score) for one in found if (score := satisfaction(one))]
+        found = _rated(answer.value)
+        times = [str(one["created_at"]) for one in found if one.get("created_at")]
+        is_sorted = is_sorted and all(before <= after for before, after in pairwise([newest, *times]))
+        newest = max([newest, *times])
         page, more = page + 1, answer.more or len(answer.value) >= _PER_PAGE
         reached = begun if more else max(begun, moved_by(newest, -_LAG)) if newest > begun else begun
-        yield Ratings(said, {"since": reached})
+        yield Ratings(_said(found), {"since": reached})
+
+
+def ratings_of(http: Http, ticket_id: str) -> Sequence[Rating]:
+    """All ratings of one ticket; none where Freshdesk knows no such ticket."""
+    said: list[Rating] = []
+    page, more = 1, True
+    while more:
+        params: dict[str, str | int] = {"per_page": _PER_PAGE, "page": page}
+        try:
+            answer = http.get(f"/tickets/{ticket_id}/satisfaction_ratings", params, shape=list)
+        except HttpRefused as refused:
+            if refused.status != 404:
+                raise
+            return said
+        said += _said(_rated(answer.value))
+        page, more = page + 1, answer.more or len(answer.value) >= _PER_PAGE
+    return said
+
+
+def _rated(listed: Iterable[Any]) -> list[Json]:
+    return [one for one in listed if isinstance(one, dict) and one.get("ticket_id") and one.get("id")]
+
+
+def _said(found: Iterable[Json]) -> list[Rating]:
+    return [Rating(str(one["id"]), str(one["ticket_id"]), score) for one in found if (score := satisfaction(one))]

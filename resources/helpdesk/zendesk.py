@@ -26,6 +26,7 @@ from resources.helpdesk.base import (
     Estimate,
     Json,
     Page,
+    Rating,
     Ratings,
     Slice,
     Span,
@@ -292,6 +293,9 @@ class Zendesk:
 
     def ratings(self, cursor: Json | None) -> Iterable[Ratings]:
         """None: a ticket itself holds its rating."""
+        return ()
+
+    def ratings_of(self, ticket_id: str) -> Sequence[Rating]:
         return ()
 
     def _fetch(self, step: Moved) -> Outcome:
