@@ -10,7 +10,7 @@ import dagster as dg
 
 from assets.partitions import companies
 from assets.report import result, table_metadata
-from assets.tickets import SyncConfig, walk_of
+from assets.tickets import SyncConfig, cells_outside, walk_of
 from domain import kb_stages
 from domain.stage import Report
 from resources.company_run import CompanyRun
@@ -32,11 +32,15 @@ def _asset(*sources: str) -> Any:
 
 
 @_asset()
-def raw_kb(config: SyncConfig, company_run: Run) -> Result:
+def raw_kb(context: dg.AssetExecutionContext, config: SyncConfig, company_run: Run) -> Result:
     """Articles of the help centre, drafts included; those that are gone leave."""
     articles = company_run.helpdesk.articles
-    report = Report(notes=["this platform has no knowledge base"])
-    if articles:
+    why_not = _why_not(config, context.run)
+    if articles is None:
+        report = Report(notes=["this platform has no knowledge base"])
+    elif why_not:
+        report = Report(notes=[f"{why_not}; the knowledge base is left as it is"])
+    else:
         collection = Collection(
             articles,
             company_run.store,
@@ -45,8 +49,20 @@ def raw_kb(config: SyncConfig, company_run: Run) -> Result:
             lambda report: company_run.progress("raw_kb", report),
             "kb",
         )
-        report = collection.run(walk_of(config, company_run))
+        with cells_outside(company_run.company):
+            report = collection.run(walk_of(config, company_run))
     return result(company_run, "raw_kb", report)
+
+
+def _why_not(config: SyncConfig, run: dg.DagsterRun) -> str:
+    """Why a run that was asked for something of tickets has nothing to do here; "" for all others. Dagster's pages take
+    any configuration, and give every asset the same."""
+    if config.since or config.until:
+        return "articles are always walked whole, and days were asked for"
+    chosen = run.asset_selection
+    if config.doc and (not chosen or dg.AssetKey("raw_tickets") in chosen):
+        return "one document was asked for, and with tickets in the same run it is one of those"
+    return ""
 
 
 @_asset("raw_kb")

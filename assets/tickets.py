@@ -4,6 +4,8 @@ Belongs here: one asset a stage table, in the order the data flows. Does not bel
 (``domain/ticket_stages``), or how a helpdesk is walked (``resources/helpdesk``).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -11,6 +13,7 @@ import dagster as dg
 from assets.partitions import companies
 from assets.report import result, table_metadata
 from domain import ticket_stages
+from domain.company import Company
 from domain.errors import InputError
 from resources import erase
 from resources.company_run import CompanyRun
@@ -45,6 +48,19 @@ def walk_of(config: SyncConfig, run: CompanyRun) -> Walk:
     return Walk(config.full, config.doc, config.accept_deletions, since, until, most)
 
 
+@contextmanager
+def cells_outside(company: Company) -> Iterator[None]:
+    """Dagster keeps what stops a run, and a broken export is told by its cells: those stay outside. Raises ``InputError``
+    without them."""
+    try:
+        yield
+    except InputError:
+        if company.platform != "export":
+            raise
+        told = f"'casebook company check {company.id}' says where and why."
+        raise InputError("the export cannot be read.", company.endpoint, told) from None
+
+
 def _asset(*sources: str, kinds: set[str]) -> Any:
     return dg.asset(
         partitions_def=companies,
@@ -65,14 +81,8 @@ def raw_tickets(config: SyncConfig, company_run: Run) -> Result:
         company_run.now,
         lambda report: company_run.progress("raw_tickets", report),
     )
-    try:
+    with cells_outside(company_run.company):
         report = collection.run(walk_of(config, company_run))
-    except InputError:
-        # Dagster keeps what stops a run, and a broken export is told by its cells: those stay outside.
-        if company_run.company.platform != "export":
-            raise
-        told = f"'casebook company check {company_run.company.id}' says where and why."
-        raise InputError("the export cannot be read.", company_run.company.endpoint, told) from None
     return result(company_run, "raw_tickets", report)
 
 
