@@ -44,6 +44,14 @@ _Origin = tuple[str | None, str | None, int | None]
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)  # it logs addresses when told to debug
 
 
+class RefusedFile(UnreadableFile):
+    """A 401 or 403: a signature has expired, a key was changed, or there is no such file (S3 says 403 for that, too, to who
+    may not list its bucket: Amazon S3 API reference, GetObject). So a later try may succeed, but not for ever."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"cannot be downloaded ({status})", passing=True)
+
+
 class _Passing(UnreadableFile):
     """A failure that may not come again. ``wait`` is what the server asked for, in seconds."""
 
@@ -57,7 +65,8 @@ def download(url: str, most_bytes: int, *, origin: str = "", authorization: str 
 
     ``origin`` is the address of the source itself: only its scheme, host and port may be other than https and are shown
     ``authorization`` (the header's value, until a redirect leads elsewhere), and only its host may be in a private
-    network. Raises ``UnreadableFile``; ``passing`` is True where a later try, or a newly signed address, may succeed.
+    network. Raises ``UnreadableFile`` (for a 401 or 403, ``RefusedFile``); ``passing`` is True where a later try, or a newly
+    signed address, may succeed.
     """
     with _Watch(seconds) as watch:
         tries = Retrying(
@@ -156,8 +165,7 @@ def _refused(response: requests.Response) -> UnreadableFile:
     status = response.status_code
     if status in (408, 425, 429) or status >= 500:
         return _Passing(str(status), _retry_after(response))
-    # 401 and 403: a signature expires, a key is changed.
-    return UnreadableFile(f"cannot be downloaded ({status})", passing=status in (401, 403))
+    return RefusedFile(status) if status in (401, 403) else UnreadableFile(f"cannot be downloaded ({status})")
 
 
 def _retry_after(response: requests.Response) -> float | None:

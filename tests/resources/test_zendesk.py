@@ -356,8 +356,8 @@ def test_the_text_of_files_is_read_once(company: Company) -> None:
         read = {doc_id: one for doc_id, one in first.items() if one.payload.get("files", {}).get("texts")}
         assert read
         doc_id, document = next(iter(read.items()))
-        kept = document.payload | {"files": {"texts": dict.fromkeys(document.payload["files"]["texts"], "kept")}}
-        kept["files"]["unread"] = {}
+        texts = dict.fromkeys(document.payload["files"]["texts"], "kept")
+        kept = document.payload | {"files": document.payload["files"] | {"texts": texts}}
         again = desk.one(doc_id, kept)
         assert again and again.payload["files"] == kept["files"]
         assert again.content_hash != document.content_hash
