@@ -26,6 +26,7 @@ _COLUMNS = {
     "run_id": "the run that wrote it",
     "updated_at": "when, UTC",
 }
+_TYPES = {"seq": "int", "payload": "json", "vector": "bytes", "deleted": "bool"}
 _COUNTS = ("read", "changed", "skipped", "removed", "failed")
 
 
@@ -36,7 +37,9 @@ def table_metadata(sources: Sequence[str]) -> dict[str, Any]:
         "source_hash": [dg.TableColumnDep(dg.AssetKey(source), "content_hash") for source in sources],
         "payload": [dg.TableColumnDep(dg.AssetKey(source), "payload") for source in sources],
     }
-    columns = [dg.TableColumn(name, description=meaning) for name, meaning in _COLUMNS.items()]
+    columns = [
+        dg.TableColumn(name, _TYPES.get(name, "string"), description=meaning) for name, meaning in _COLUMNS.items()
+    ]
     return {
         "dagster/column_schema": dg.TableSchema(columns=columns),
         "dagster/column_lineage": dg.TableColumnLineage(from_sources if sources else {}),

@@ -15,6 +15,11 @@ their meaning understood, a whole ticket pasted as a question says enough by its
 and paraphrases in English and Korean (``bench/retrieval.py``), where no single share beats both halves on every set."""
 
 
+CODED: Final = 0.3
+"""The share of meaning in a short question that names a code (an error, a part): the case that holds the code is meant,
+and models of meaning take one code for another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
     """How much each half counts: ``dense`` is the share of meaning in the score, 0 to 1; words have the rest.
@@ -29,9 +34,11 @@ class Weights:
             raise ValueError(f"the weight dense must be in 0..1, not {self.dense}")
 
 
-def weights_for(words: int) -> Weights:
-    """The weights for a question of so many different words: those of ``SHORT`` and ``LONG``, and a line between."""
+def weights_for(words: int, has_code: bool = False) -> Weights:
+    """The weights for a question of so many different words: those of ``SHORT`` (``CODED``, where it names a code) and
+    ``LONG``, and a line between."""
     (few, short), (many, long) = SHORT, LONG
+    short = CODED if has_code else short
     way = min(max((words - few) / (many - few), 0.0), 1.0)
     return Weights(dense=short + way * (long - short))
 

@@ -173,6 +173,11 @@ def _term(word: str) -> str:
     return _stem(word)
 
 
+def has_code(text: str) -> bool:
+    """Whether a text names a code: joined by a mark, with a digit in it (E-4711, ERR_42)."""
+    return any(_codes(text))
+
+
 def _codes(text: str) -> Iterator[str]:
     for code in _CODE.findall(text):
         if len(code) <= MAX_TERM and any(map(str.isdigit, code)):

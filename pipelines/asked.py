@@ -7,12 +7,13 @@ Does not belong here: running it (``sync_run``), or what a walk does with it (``
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
-import dagster as dg
-
 from domain.errors import InputError
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 TYPES: Mapping[str, tuple[str, ...]] = {"tickets": ("tickets", "analysts"), "kb": ("knowledge_base",)}
 """What ``--only`` takes, and the groups of assets that it means."""
@@ -53,8 +54,10 @@ class Asked:
         return self if self.types else replace(self, types=("tickets",))
 
     @property
-    def selection(self) -> dg.AssetSelection | None:
+    def selection(self) -> "dg.AssetSelection | None":
         """The assets of the chosen types; None for all."""
+        import dagster as dg  # slow to import; what was asked is checked before
+
         groups = [group for name in self.types for group in TYPES[name]]
         return dg.AssetSelection.groups(*groups) if groups else None
 

@@ -126,7 +126,7 @@ def _outcome(company: Company, result: dg.ExecuteInProcessResult, seconds: float
         outcome.assets[materialization.asset_key.to_user_string()] = {name: values.get(name, 0) for name in _COUNTS}
         outcome.requests += values.get("requests", 0)
         outcome.more = outcome.more or bool(values.get("more_to_come"))
-        outcome.notes += [values["notes"]] if "notes" in values else []
+        outcome.notes += values["notes"].split("\n") if "notes" in values else []
         for name in outcome.paid:
             outcome.paid[name] += values.get(name, 0)
     for check in result.get_asset_check_evaluations():

@@ -104,7 +104,7 @@ class Searcher:
     def _rank(self, text: str, filters: Filters, k: int) -> list[Scored]:
         said = tokens.terms(text)
         ranked = self.collection.rank(self._meaning(text), points.sparse_query(said), filters, max(CANDIDATES, k))
-        return fuse(*ranked, self._weights(tokens.words(said)))
+        return fuse(*ranked, self._weights(tokens.words(said), tokens.has_code(text)))
 
     def _meaning(self, text: str) -> list[float]:
         """The question's vector. A question that was asked within a day needs no model."""
@@ -118,10 +118,10 @@ class Searcher:
         [vector] = self.cache.get_or_make(self.company.id, "query-embedding", [key], embed, _DAY)
         return np.frombuffer(vector, "<f4").tolist()
 
-    def _weights(self, words: int) -> Weights:
-        """How much meaning and words count: as the company wants it, else as measured for questions of this length."""
+    def _weights(self, words: int, has_code: bool = False) -> Weights:
+        """How much meaning and words count: as the company wants it, else as measured for questions of this kind."""
         share = self.companies.current(self.company.id).setting("dense_weight")
-        return weights_for(words) if share is None else Weights(dense=share)
+        return weights_for(words, has_code) if share is None else Weights(dense=share)
 
     def _answer(self, query: str, scored: Sequence[Scored], k: int) -> Answer:
         best = scored[:k]

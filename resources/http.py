@@ -7,9 +7,11 @@ Does not belong here: any API's addresses or shapes, or how much may be sent (``
 import base64
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -39,6 +41,8 @@ OUTAGE, FIRST_OUTAGE = 120.0, 2.0
 #: Seconds that a request may wait in all for a rate limit.
 LONGEST_WAIT = 3900.0
 
+_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+")
+_SHORTEST_SECRET = 3
 _BACK_OFF = wait_random_exponential(multiplier=0.1, max=20)
 
 
@@ -48,6 +52,15 @@ class HttpRefused(SourceRefused):
     def __init__(self, status: int, title: str, detail: str = "", remedy: str = "") -> None:
         super().__init__(title, detail, remedy)
         self.status = status
+        self.is_plan = False
+        """Not the key but the account's plan lacks what was asked."""
+
+    @property
+    def lacking(self) -> str:
+        """Who cannot read what was asked, to be followed by its name."""
+        if self.is_plan or self.status == 404:
+            return "this account has no"
+        return "this key may not read"
 
     @property
     def foreign(self) -> bool:
@@ -261,9 +274,21 @@ class Http:
             403: f"{self.name} does not let this key read what was asked.",
             404: f"{self.name} does not have what was asked.",
         }
-        reason = _reason(response)
+        reason = self._harmless(_reason(response))
         detail = f"{where}: {reason}" if reason else f"{where}."
-        return HttpRefused(status, titles.get(status, f"{self.name} did not take the request."), detail)
+        refused = HttpRefused(status, titles.get(status, f"{self.name} did not take the request."), detail)
+        body = _json(response.content)
+        refused.is_plan = isinstance(body, dict) and body.get("code") == "require_feature"
+        return refused
+
+    def _harmless(self, said: str) -> str:
+        """What a server says in an error, without addresses of people, and without the key."""
+        key = self._authorization.partition(" ")[2]
+        with suppress(ValueError):
+            key = base64.b64decode(key, validate=True).decode("utf-8", "replace")
+        for secret in key.split(":"):
+            said = said.replace(secret, "…") if len(secret) > _SHORTEST_SECRET else said
+        return _ADDRESS.sub("…", said)
 
     def sleep(self, seconds: float) -> None:
         """Wait. Raises ``SourceUnavailable`` when ``wake`` is set meanwhile."""

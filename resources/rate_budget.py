@@ -8,7 +8,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 
 Sleep = Callable[[float], object]
 #: What Freshdesk and Zendesk call the same numbers.
@@ -146,8 +148,7 @@ class Pace:
 def _number(headers: Mapping[str, str], *names: str) -> float | None:
     """The first of these headers that holds a number. Some accounts say "100.0"."""
     for name in names:
-        try:
-            return float(headers[name])
-        except (KeyError, ValueError):
-            continue
+        with suppress(KeyError, ValueError):
+            if isfinite(number := float(headers[name])):
+                return number
     return None

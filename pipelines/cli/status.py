@@ -82,6 +82,7 @@ def _show_progress(company: str, progress: "Entry | None") -> None:
         return
     if progress.state != "done":
         how = {"failed": "the last sync failed in ", "stopped": "the last sync was stopped in "}
-        out.print(f"{company}: {how.get(progress.state, '')}{escape(progress.words)} ({progress.updated_at})")
+        where = escape(progress.words) if progress.table else "its first steps"
+        out.print(f"{company}: {how.get(progress.state, '')}{where} ({progress.updated_at})")
     for note in progress.notes:
         out.print(f"[yellow]Note:[/] {company}: {escape(note)}")

@@ -32,24 +32,24 @@ def sync(
     Can be interrupted at any moment: what was done is kept, and the same command goes on from there. A long first load
     goes through all assets in slices, so that what was fetched first can be searched first.
     """
+    from pipelines.asked import Asked
     from resources.companies import Companies
     from resources.settings import Settings
 
     settings = Settings()
     company = Companies(settings).get(id)
+    asked = Asked.of(
+        time_zone=company.setting("time_zone"),
+        full=full,
+        doc=doc,
+        accept_deletions=accept_deletions,
+        since=since,
+        until=until,
+        only=only,
+    )
     with watched(quiet=json) as progress:
-        from pipelines.asked import Asked
         from pipelines.sync_run import run_sync
 
-        asked = Asked.of(
-            time_zone=company.setting("time_zone"),
-            full=full,
-            doc=doc,
-            accept_deletions=accept_deletions,
-            since=since,
-            until=until,
-            only=only,
-        )
         outcome = run_sync(settings, company, asked, progress)
     if json:
         print_json(outcome)

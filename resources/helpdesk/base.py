@@ -25,9 +25,10 @@ def known_shape(what: str = "ticket") -> Iterator[None]:
     try:
         yield
     except KeyError as missing:
-        raise DocumentError(f"The {what} has an unknown shape.", f"It lacks {missing}.") from missing
-    except (TypeError, ValueError, AttributeError) as odd:
-        raise DocumentError(f"The {what} has an unknown shape.", f"({type(odd).__name__})") from odd
+        raise DocumentError(f"The {what} has an unknown shape.", f"It lacks {missing}.") from None
+    except (TypeError, ValueError, AttributeError, RecursionError, OverflowError) as odd:
+        # Not chained: Dagster keeps the chain, and a ValueError quotes what it could not read.
+        raise DocumentError(f"The {what} has an unknown shape.", f"({type(odd).__name__})") from None
 
 
 class Stored(Protocol):

@@ -61,7 +61,7 @@ class Collection:
         self.table = _TABLES[data_type]
         self.report = Report()
         self.replaced = 0
-        self.fetched = 0
+        self.fetched = self.sent = 0
         self.forgotten = Forgotten(store.company, store.forgotten(), data_type)
         self.left_out: set[str] = set()
         """Documents that the source shows and that were forgotten here."""
@@ -75,7 +75,7 @@ class Collection:
     def run(self, walk: Walk) -> Report:
         """Bring the raw table up to date. Raises ``SourceError`` when the source fails or refuses as a whole, and
         ``CasebookError`` before too many deletions; what was committed before stays, the next run goes on from there."""
-        started, sent = perf_counter(), self.source.requests
+        started, self.sent = perf_counter(), self.source.requests
         self._give_names()
         try:
             if walk.only:
@@ -84,7 +84,7 @@ class Collection:
                 self._fetch_due()
                 self._walk(walk)
         finally:
-            self.report.requests = self.source.requests - sent
+            self.report.requests = self.source.requests - self.sent
             self.report.seconds = perf_counter() - started
         self.report.notes += dict.fromkeys(self.source.notes)
         if self.replaced:
@@ -301,7 +301,7 @@ class Collection:
         report.changed += moved
         report.failed += len(list(failures))
         report.skipped = report.read - report.changed - report.removed - report.failed
-        report.requests = self.source.requests
+        report.requests = self.source.requests - self.sent
         report.sample += [document.doc_id for document in fresh][: 10 - len(report.sample)]
         self.replaced += sum(document.replaced for document in fresh)
 
@@ -417,8 +417,8 @@ def names_state() -> str:
 
 
 def is_more_to_come(store: CompanyStore) -> bool:
-    """Whether a walk ended with its slice, or was killed in a first walk."""
-    return bool(store.state("raw_tickets more"))
+    """Whether a walk ended with its slice, was killed in a first walk, or never began."""
+    return bool(store.state("raw_tickets more")) or store.state("raw_tickets cursor") is None
 
 
 class _Place:

@@ -43,7 +43,7 @@ from resources.helpdesk.freshdesk_articles import FreshdeskArticles
 from resources.helpdesk.freshdesk_lists import LIST_COST, PER_PAGE, Row, TicketLists
 from resources.helpdesk.freshdesk_names import Names
 from resources.helpdesk.freshdesk_ratings import ratings, ratings_of
-from resources.helpdesk.freshdesk_ticket import Reader, drop_signed, file_size
+from resources.helpdesk.freshdesk_ticket import STATUSES, Reader, drop_signed, file_size
 from resources.http import BadAnswer, Http, HttpRefused, basic
 from resources.rate_budget import RateBudget
 
@@ -53,6 +53,15 @@ VIEWED = 10
 VIEW_COST = 2
 #: Requests of a first walk that are for no list and no ticket.
 BESIDE = 8
+#: What a sync can do without, where the key may not read it or the plan does not have it.
+OPTIONAL = {
+    "/ticket_fields": "names of statuses and fields",
+    "/products": "names of products",
+    "/groups": "names of groups",
+    "/agents": "names of agents",
+    "/surveys/satisfaction_ratings": "satisfaction ratings",
+    "/solutions/categories": "Solutions",
+}
 EPOCH = "1970-01-01T00:00:00Z"
 #: Pages of deleted (spam) tickets read again each time; Freshdesk empties both after 30 days, so most accounts have fewer.
 TRASH_PAGES = 10
@@ -127,10 +136,19 @@ class Freshdesk:
         self._lists = TicketLists(self._http, notes=self._refused)
         self._resolved = frozenset(resolved_statuses) if conversations == "resolved" else None
         self.articles = FreshdeskArticles(self._http, self.url, lambda: self.requests)
-        wanted = "all" if self._resolved is None else fingerprint(sorted(self._resolved))[:12]
-        options = {"conversations": wanted, "attachments": attachments, "since": since or "ever"}
-        options |= {"files": "1"} if self._files else {}
-        self.made_by = " ".join([VERSION, *(f"{name}={value}" for name, value in options.items())])
+        self._options = {"attachments": attachments, "since": since or "ever"}
+        self._options |= {"files": "1"} if self._files else {}
+
+    @property
+    def made_by(self) -> str:
+        """Where only some threads are wanted, the numbers of their statuses are an option: a status that is named anew may
+        be one of them."""
+        wanted = "all"
+        if self._resolved is not None:
+            numbers = {*STATUSES, *(int(number) for number in self.names.get("statuses", ()) if number.isdecimal())}
+            wanted = fingerprint([sorted(self._resolved), sorted(filter(self._is_wanted, numbers))])[:12]
+        options = {"conversations": wanted, **self._options}
+        return " ".join([VERSION, *(f"{name}={value}" for name, value in options.items())])
 
     @property
     def version(self) -> str:
@@ -156,7 +174,8 @@ class Freshdesk:
     # -- what an account is, and what it costs ---------------------------------------------------------------------
 
     def check(self) -> Account:
-        """Two requests: whose key it is, and the newest ticket. Raises ``SourceRefused`` or ``SourceUnavailable``."""
+        """Whose key it is, the newest ticket, and what else the key may read. Raises ``SourceRefused`` or
+        ``SourceUnavailable``."""
         try:
             self._http.get("/agents/me", longest_wait=90)
             tickets = self.size()
@@ -170,8 +189,19 @@ class Freshdesk:
                 "The address is https://ACCOUNT.freshdesk.com.",
             ) from failure
         host = urlsplit(self.url)
-        notes = (f"the newest ticket is number {tickets}: there are so many at most",) if tickets else ()
-        return Account(f"{host.netloc}{host.path}", self._http.budget.total, tickets, notes)
+        notes = [f"the newest ticket is number {tickets}: there are so many at most"] if tickets else []
+        notes += filter(None, (self._missing(address, what) for address, what in OPTIONAL.items()))
+        return Account(f"{host.netloc}{host.path}", self._http.budget.total, tickets, tuple(notes))
+
+    def _missing(self, address: str, what: str) -> str:
+        """What a sync will do without, in words; "" where it may be read."""
+        try:
+            self._http.get(address, {"per_page": 1}, shape=list, longest_wait=90)
+        except HttpRefused as refused:
+            return f"{refused.lacking} {what}; a sync does without"
+        except BadAnswer:
+            return f"{what} cannot be read just now"
+        return ""
 
     def size(self) -> int | None:
         """The newest ticket's number: they are counted from 1, and some were deleted since."""
@@ -228,17 +258,18 @@ class Freshdesk:
         """Some pages again, from where the last night stopped; and where those do not reach the end, what is new there."""
         if span.stop():
             return
+        # From the beginning of time: what lies there may be stored from before the setting ``since``.
         again = f"{place} again"
-        since = begun = start.get(again, self._since)
+        since = begun = start.get(again, EPOCH)
         for number, listed in enumerate(self._thrown(place, begun, stored), 1):
             since = listed.since
             if listed.is_last:
-                yield replace(listed, stands={again: self._since, place: since})
+                yield replace(listed, stands={again: EPOCH, place: since})
                 return
             yield replace(listed, stands={again: since})
             if number >= TRASH_PAGES and since > begun:
                 break
-        for listed in self._thrown(place, max(since, start.get(place, self._since)), stored):
+        for listed in self._thrown(place, max(since, start.get(place, EPOCH)), stored):
             yield replace(listed, stands={place: listed.since})
 
     def _thrown(self, place: Trash, since: str, stored: Stored) -> Iterator[_Listed]:
@@ -314,7 +345,10 @@ class Freshdesk:
     def _fetched(self, row: Row, kept: Json | None) -> Document | Gone:
         ticket = row
         if self.attachments == "full" and self._wants_thread(row):
-            ticket = row | self._http.get(f"/tickets/{row['id']}", {"include": "conversations"}, cost=VIEW_COST).value
+            view = self._http.get(f"/tickets/{row['id']}", {"include": "conversations"}, cost=VIEW_COST).value
+            if view.get("id", row["id"]) != row["id"]:
+                raise BadAnswer("Freshdesk fails.", "It gave another ticket than was asked for.")
+            ticket = row | view
         if _is_removed(ticket):
             return Gone()
         # The version is the list's, even where the view was newer: the walk then comes by once more.
@@ -334,7 +368,10 @@ class Freshdesk:
         if self._resolved is None:
             return True
         self._learn(ticket)
-        return self._reader.status(ticket.get("status")) in self._resolved
+        return self._is_wanted(ticket.get("status"))
+
+    def _is_wanted(self, status: Any) -> bool:
+        return self._resolved is None or self._reader.status(status) in self._resolved
 
     def _thread(self, ticket: Json) -> list[Json]:
         """A ticket's conversations: those that its view brought, if that can be all of them, else page by page."""
@@ -344,13 +381,16 @@ class Freshdesk:
         if isinstance(viewed, list) and len(viewed) < VIEWED:
             return viewed
         address = f"/tickets/{'archived/' if ticket.get(ARCHIVED) else ''}{ticket['id']}/conversations"
-        thread: list[Json] = []
+        thread: dict[Any, Json] = {}
         page, more = 1, True
         while more:
             answer = self._http.get(address, {"per_page": PER_PAGE, "page": page}, shape=list)
-            thread += answer.value
-            page, more = page + 1, answer.more or len(answer.value) >= PER_PAGE
-        return thread
+            with known_shape():
+                shown = {one["id"]: one for one in answer.value}
+            is_new = not shown.keys() <= thread.keys()  # else the server does not turn pages
+            thread |= shown
+            page, more = page + 1, is_new and (answer.more or len(answer.value) >= PER_PAGE)
+        return list(thread.values())
 
     def _document(self, ticket: Json, version: str, thread: list[Json], kept: Json | None) -> Document:
         self._learn(ticket)

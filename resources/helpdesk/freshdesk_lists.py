@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from domain.errors import SourceUnavailable
 from resources.helpdesk.base import Json
@@ -157,9 +157,12 @@ class TicketLists:
             params["include"] = self._include
         self._wait_for_turn()
         answer = self._http.get("/tickets", params, shape=list, cost=LIST_COST if "include" in params else 1)
-        if not all(isinstance(row, dict) and isinstance(row.get("id"), int) for row in answer.value):
-            raise SourceUnavailable("Freshdesk fails.", "Its list holds a ticket without number.")
-        return Answer(answer.value, answer.more or len(answer.value) >= per_page, answer.headers)
+        rows = [row for row in answer.value if isinstance(row, dict) and type(row.get("id")) is int]
+        if len(rows) < len(answer.value):
+            if not rows:
+                raise SourceUnavailable("Freshdesk fails.", "Its list holds no ticket with a number.")
+            self._notes.append("Freshdesk lists a ticket without a number, which nobody can ask for")
+        return Answer(rows, answer.more or len(answer.value) >= per_page, answer.headers)
 
     def _wait_for_turn(self) -> None:
         budget = self._http.budget
@@ -170,9 +173,10 @@ class TicketLists:
 
 
 def _next_start(newest: str, server_now: float) -> str:
-    """Where the next walk begins: at the newest ticket seen, or ``LAG`` before it while that is still the present."""
-    is_past = datetime.fromisoformat(newest).timestamp() < server_now - LAG.total_seconds()
-    return newest if is_past else moved_by(newest, -LAG)
+    """Where the next walk begins: at the newest ticket seen, or ``LAG`` before the present. A time of change that lies in
+    the future, by a clock that was wrong, must not hide what changes until then."""
+    present = moved_by(datetime.fromtimestamp(server_now, UTC).isoformat(), -LAG)
+    return min(newest, present)
 
 
 def moved_by(moment: str, by: timedelta) -> str:
@@ -182,8 +186,17 @@ def moved_by(moment: str, by: timedelta) -> str:
 
 def _sorted_out(listed: list[Row]) -> tuple[list[Row], list[str]]:
     """The rows that say when they changed, and the ids of those that do not: they are fetched again by themselves."""
-    rows = [row for row in listed if isinstance(row.get("updated_at"), str) and _MOMENT.fullmatch(row["updated_at"])]
+    rows = [row for row in listed if _is_moment(row.get("updated_at"))]
     odd = [str(row["id"]) for row in listed if row not in rows] if len(rows) < len(listed) else []
     if odd and not rows:
         raise SourceUnavailable("Freshdesk fails.", "Its list holds no ticket with a time of change.")
     return rows, odd
+
+
+def _is_moment(value: Any) -> bool:
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        return False
+    try:
+        return bool(datetime.fromisoformat(value))
+    except ValueError:  # the 30th of February
+        return False

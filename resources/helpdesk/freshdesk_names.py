@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from domain.fingerprint import clean
 from resources.helpdesk.base import Json
-from resources.http import Http, HttpRefused
+from resources.http import BadAnswer, Http, HttpRefused
 
 #: Seconds after which names are asked for again.
 LIFETIME = 7 * 86400
@@ -29,7 +30,7 @@ class Names:
     def __init__(self, http: Http, clock: Callable[[], float] = time.time) -> None:
         self._http, self._clock = http, clock
         self._lock = threading.Lock()
-        self._asked = False
+        self._asked = self._is_in_trouble = False
         self.known: Json = {}
 
     def learn(self, ticket: Json) -> None:
@@ -38,7 +39,7 @@ class Names:
             if self._asked or not (self._is_old() or self._is_strange(ticket)):
                 return
             self._asked = True
-            self.known = self._ask()
+            self.known, _ = clean(self._ask())
             self._give_up(ticket)
 
     def _is_old(self) -> bool:
@@ -65,12 +66,13 @@ class Names:
         fields = self._list("/ticket_fields", notes, "the names of statuses and fields")
         found: Json = {"at": int(self._clock()), "notes": notes}
         if fields is not None:
-            found["statuses"] = _statuses(fields)
-            found["fields"] = _labels(fields)
+            found |= {"statuses": _statuses(fields), "fields": _labels(fields)}
         for kind, what in (("products", "products"), ("groups", "groups"), ("agents", "agents")):
             records = self._list(f"/{kind}", notes, f"the names of {what}")
             if records is not None:
                 found[kind] = {str(one["id"]): _name(one) for one in records}
+        if self._is_in_trouble:
+            found["at"] = 0  # the next walk asks again
         return found
 
     def _list(self, path: str, notes: list[str], what: str) -> list[Json] | None:
@@ -83,11 +85,16 @@ class Names:
             except HttpRefused as refused:
                 if refused.status not in (403, 404):
                     raise
-                notes.append(f"this key may not read {what}; tickets are read without")
+                notes.append(f"{refused.lacking} {what}; tickets are read without")
                 return None
-            records += (one for one in answer.value if isinstance(one, dict))
+            except BadAnswer:
+                self._is_in_trouble = True
+                notes.append(f"{what} could not be read just now; tickets are read without")
+                return None
+            fresh = [one for one in answer.value if isinstance(one, dict) and one not in records]
+            records += fresh
             # Addresses without pages answer with everything, whatever page was asked for.
-            page, more = page + 1, answer.more
+            page, more = page + 1, answer.more and bool(fresh)
         return [one for one in records if "id" in one or "name" in one]
 
 
@@ -96,14 +103,15 @@ def _statuses(fields: Iterable[Json]) -> dict[str, str]:
     choices: Any = next((one.get("choices") for one in fields if one.get("name") == "status"), None)
     if not isinstance(choices, dict):
         return {}
-    named = {number: words[0] if isinstance(words, list) else words for number, words in choices.items()}
+    named = {number: words[0] if isinstance(words, list) and words else words for number, words in choices.items()}
     return {str(number): str(word).lower() for number, word in named.items() if word}
 
 
 def _labels(fields: Iterable[Json]) -> dict[str, str]:
     """Name → label of the account's own fields, and of those that depend on them."""
     own = [one for one in fields if not one.get("default")]
-    own += [inner for one in own for inner in one.get("nested_ticket_fields") or () if isinstance(inner, dict)]
+    nested = [one.get("nested_ticket_fields") for one in own]
+    own += [inner for some in nested if isinstance(some, list) for inner in some if isinstance(inner, dict)]
     return {str(one["name"]): str(one.get("label") or "") for one in own if one.get("name")}
 
 

@@ -91,7 +91,7 @@ class Reader:
             tags=tuple(sorted(payload.get("tags") or ())),
             product="" if product is None else self._named("products", product) or str(product),
             group=self._named("groups", payload.get("group_id")),
-            agent=payload.get("responder_name") or "",
+            agent=payload.get("responder_name") or self._named("agents", payload.get("responder_id")),
             requester=_person(payload),
             created_at=created_at,
             updated_at=utc(payload.get("updated_at")),
