@@ -76,6 +76,8 @@ class ZendeskArticles:
         """``sent`` tells how many requests the account's client has sent."""
         self._http, self._url, self._sent, self._clock = http, url, sent, clock
         self._known: _Around | None = None
+        self._told: tuple[str, ...] = ()
+        """The languages that the account told before, for when it does not tell."""
         self.notes: list[str] = []
 
     @property
@@ -83,8 +85,9 @@ class ZendeskArticles:
         return self._sent()
 
     def pages(self, cursor: Json | None, stored: Stored, span: Span) -> Iterator[Page]:
-        """All articles on the first walk of a day, else what changed. The cursor holds the day, and the second up to which
-        changes were read."""
+        """All articles on the first walk of a day, else what changed. The cursor holds the day, the second up to which
+        changes were read, and the account's languages."""
+        self._told = tuple((cursor or {}).get("languages") or ())
         if cursor and cursor.get("listed") == self._today() and (changes := self._changes(cursor, stored)) is not None:
             yield from changes
             return
@@ -104,14 +107,10 @@ class ZendeskArticles:
         if not number.isdecimal():
             return None
         try:
-            record = self._article(number, locale)
-            own = record.get("source_locale")
-            if not locale and own and own != record.get("locale"):  # shown in the language of whose key it is
-                record = self._article(number, own)
-            return self._document(record)
+            record = self._there(number, locale)
+            self._around()  # without a Help Center no article is found, and none is gone
+            return self._document(record) if record else None
         except HttpRefused as refused:
-            if refused.status == 404:
-                return None
             if refused.status == 401:
                 raise
             raise DocumentError(refused.title, refused.detail) from refused
@@ -140,12 +139,19 @@ class ZendeskArticles:
     def _all(self, cursor: Json, stored: Stored) -> Iterator[Page]:
         """Every article in every language, a list answer a page."""
         moved = 0
-        for locale in self._around().locales or ("",):
+        locales = self._locales()
+        is_whole = bool(locales)
+        for locale in locales or ("",):
             path = f"/help_center/{locale}/articles.json" if locale else "/help_center/articles.json"
-            for records in self._lists(path, "articles", _STEADY):
-                moved = max([moved, *map(_moved, records)])
-                yield self._page(records, cursor, stored)
-        yield Page((), (), {"listed": self._today(), "moved": moved}, walked_all=True)
+            try:
+                for records in self._lists(path, "articles", _STEADY):
+                    moved = max([moved, *map(_moved, records)])
+                    yield self._page(records, cursor, stored)
+            except HttpRefused as refused:
+                self._note(refused, "the articles in one language", "what this walk did not see is left as it is")
+                is_whole = False
+        stands: Json = {"listed": self._today(), "moved": moved, "languages": list(locales)}
+        yield Page((), (), stands, walked_all=is_whole)
 
     def _changes(self, cursor: Json, stored: Stored) -> Iterator[Page] | None:
         """What moved since the cursor; None where the account does not tell, or tells the same again and again."""
@@ -179,7 +185,7 @@ class ZendeskArticles:
         for doc_id, record in named.items():
             if before.get(doc_id, "").startswith(_own_version(record)):
                 continue
-            locales = self._around().locales
+            locales = self._locales()
             translated = self._translations(record) if len(locales) > 1 else [record]
             shown += translated
             there = {str(one.get("locale")).lower() for one in translated}
@@ -242,19 +248,25 @@ class ZendeskArticles:
         """Asked for once. Raises ``HttpRefused`` where there is no Help Center, or it may not be read."""
         if self._known is None:
             categories, sections = self._named("categories"), self._named("sections")
-            self._known = _Around(self._locales(), categories, sections, self._segments())
+            self._known = _Around(self._spoken(), categories, sections, self._segments())
         return self._known
+
+    def _locales(self) -> tuple[str, ...]:
+        """Empty where nobody ever told."""
+        return self._around().locales or self._told
 
     def _named(self, kind: str) -> dict[Any, Json]:
         return {one["id"]: one for page in self._lists(f"/help_center/{kind}.json", kind) for one in page}
 
-    def _locales(self) -> tuple[str, ...]:
+    def _spoken(self) -> tuple[str, ...]:
         try:
-            answer = self._http.get("/help_center/locales.json").value
+            locales = self._http.get("/help_center/locales.json").value.get("locales")
         except HttpRefused as refused:
-            self._note(refused, "the Help Center's languages", "articles are read in their default one")
+            instead = "articles are read in those known, and what this walk did not see is left as it is"
+            self._note(refused, "the Help Center's languages", instead)
             return ()
-        return tuple(dict.fromkeys(str(one).lower() for one in answer.get("locales") or () if one))
+        spoken: list[Any] = locales if isinstance(locales, list) else []
+        return tuple(dict.fromkeys(str(one).lower() for one in spoken if one))
 
     def _segments(self) -> dict[Any, Visibility]:
         try:
@@ -270,6 +282,19 @@ class ZendeskArticles:
         self.notes.append(f"{why} {what}; {instead}")
 
     # -- asking ----------------------------------------------------------------------------------------------------
+
+    def _there(self, number: str, locale: str) -> Json | None:
+        """An article in a language, or in its own; None where it is not."""
+        try:
+            record = self._article(number, locale)
+            own = record.get("source_locale")
+            if not locale and own and own != record.get("locale"):  # shown in the language of whose key it is
+                record = self._article(number, own)
+            return record
+        except HttpRefused as refused:
+            if refused.status != 404:
+                raise
+            return None
 
     def _article(self, number: str, locale: str) -> Json:
         """Raises ``BadAnswer`` for an answer without one."""

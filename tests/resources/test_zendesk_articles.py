@@ -1,9 +1,15 @@
 """Zendesk's Help Center against the sandbox: whatever is edited, translated, moved, hidden or deleted, within a day the
 store holds what the account shows, and a search is given no more than it may see."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 from tenacity import wait_fixed
@@ -40,6 +46,7 @@ class Center:
 
     def __init__(self, sandbox: Sandbox, store: SqlCompanyStore, name: str = "acme") -> None:
         self.sandbox, self.store, self.name, self.day = sandbox, store, name, 20_000
+        self.url = sandbox.url(name, "zendesk")
         self.admin("reset")
 
     def admin(self, action: str, **given: Any) -> Any:
@@ -47,7 +54,7 @@ class Center:
 
     def open(self) -> ZendeskArticles:
         desk = Zendesk(
-            *(self.sandbox.url(self.name, "zendesk"), self.sandbox.user(self.name), self.sandbox.key(self.name)),
+            *(self.url, self.sandbox.user(self.name), self.sandbox.key(self.name)),
             rate_share=1.0,
         )
         desk.articles._clock = lambda: self.day * 86400.0 + 3600
@@ -323,6 +330,93 @@ def test_a_key_that_may_not_read_segments_publishes_no_restricted_article(acme: 
     acme.admin("options", names_denied=False)
     acme.sync(later=1)
     assert {article.visibility for article in acme.stored().values()} == {"everyone", "customers", "some", "agents"}
+
+
+@contextmanager
+def answering(center: Center, status: int, *endings: str) -> Iterator[None]:
+    """The sandbox behind a server that gives the addresses with these endings a status of its own."""
+    direct = center.url
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            code, body = status, b"{}"
+            if not urlsplit(self.path).path.endswith(endings):
+                address = f"http://{urlsplit(direct).netloc}{self.path}"
+                asked = Request(address, headers={"Authorization": self.headers["Authorization"]})
+                try:
+                    with urlopen(asked) as answer:
+                        code, body = 200, answer.read()
+                except HTTPError as refused:
+                    with refused:
+                        code, body = refused.code, refused.read()
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing on the terminal."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        center.url = urlsplit(direct)._replace(netloc=f"127.0.0.1:{server.server_port}").geturl()
+        try:
+            yield
+        finally:
+            center.url = direct
+            server.shutdown()
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_languages_that_are_hidden_are_those_of_before(center: Center, status: int) -> None:
+    gone = own(center, status=2, public=True)
+    center.admin("articles", do="delete", ids=[gone])
+    doc_id = translated(center)
+    other = "en" if center.name == "hanbit" else "ko"
+    center.admin("articles", do="edit", ids=[int(doc_id.partition(":")[0])], language=other, title="Umbenannt")
+    with answering(center, status, "/locales.json"):
+        report = center.sync(later=1)
+    assert "the Help Center's languages" in report.notes[0]
+    assert center.stored()[doc_id].title == "Umbenannt"
+    center.check_against_truth()
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_translations_stay_where_nobody_tells_the_languages(center: Center, status: int) -> None:
+    before = center.store.ids(KB)
+    with answering(center, status, "/locales.json"):
+        assert center.sync(full=True).removed == 0  # begins without what was known
+        assert center.sync(later=1).removed == 0
+    assert center.store.ids(KB) == before
+    center.check_against_truth()
+
+
+def test_articles_of_a_language_that_may_not_be_read_stay(center: Center) -> None:
+    before = center.store.ids(KB)
+    with answering(center, 403, "/ko/articles.json"):
+        report = center.sync(later=1)
+    assert (report.removed, center.store.ids(KB)) == (0, before)
+    assert "the articles in one language" in report.notes[0]
+
+
+def test_no_article_is_gone_with_the_help_center(acme: Center) -> None:
+    acme.sync()
+    doc_id = str(own(acme, status=2))
+    acme.admin("options", help_center="none")
+    with pytest.raises(DocumentError):
+        acme.open().one(doc_id)
+    acme.admin("options", help_center="open")
+    with answering(acme, 404, "/sections.json"), pytest.raises(DocumentError):
+        acme.open().one(doc_id)
+
+
+def test_an_odd_article_that_was_never_stored_waits_on(acme: Center) -> None:
+    number = own(acme, status=2)
+    acme.admin("articles", do="edit", ids=[number], tags=7)
+    acme.sync()
+    assert {entry.doc_id for entry in acme.store.queue()} >= {str(number)}
+    with pytest.raises(DocumentError, match="unknown shape"):
+        acme.open().one(str(number))
 
 
 def test_a_refused_key_stops_the_walk(acme: Center) -> None:
