@@ -12,9 +12,11 @@ from assets.partitions import companies
 from assets.report import result, table_metadata
 from assets.tickets import SyncConfig, cells_outside, walk_of
 from domain import kb_stages
+from domain.errors import CasebookError
 from domain.stage import Report
 from resources.company_run import CompanyRun
 from resources.helpdesk.collect import Collection
+from resources.http import HttpRefused
 
 Run = dg.ResourceParam[CompanyRun]
 Result = dg.MaterializeResult[Any]
@@ -37,7 +39,7 @@ def raw_kb(context: dg.AssetExecutionContext, config: SyncConfig, company_run: R
     articles = company_run.helpdesk.articles
     why_not = _why_not(config, context.run)
     if articles is None:
-        report = Report(notes=["this platform has no knowledge base"])
+        report = Report(notes=["there is no knowledge base"])
     elif why_not:
         report = Report(notes=[f"{why_not}; the knowledge base is left as it is"])
     else:
@@ -49,8 +51,14 @@ def raw_kb(context: dg.AssetExecutionContext, config: SyncConfig, company_run: R
             lambda report: company_run.progress("raw_kb", report),
             "kb",
         )
-        with cells_outside(company_run.company):
-            report = collection.run(walk_of(config, company_run))
+        report = collection.report
+        try:
+            with cells_outside(company_run.company):
+                collection.run(walk_of(config, company_run))
+        except CasebookError as failure:
+            if not _with_tickets(context.run) or (isinstance(failure, HttpRefused) and failure.status == 401):
+                raise
+            report.notes.append(f"the knowledge base is left as it is: {failure}")  # the tickets go on
     return result(company_run, "raw_kb", report)
 
 
@@ -59,10 +67,15 @@ def _why_not(config: SyncConfig, run: dg.DagsterRun) -> str:
     any configuration, and give every asset the same."""
     if config.since or config.until:
         return "articles are always walked whole, and days were asked for"
-    chosen = run.asset_selection
-    if config.doc and (not chosen or dg.AssetKey("raw_tickets") in chosen):
+    if config.doc and _with_tickets(run):
         return "one document was asked for, and with tickets in the same run it is one of those"
     return ""
+
+
+def _with_tickets(run: dg.DagsterRun) -> bool:
+    """Whether tickets are collected in the same run."""
+    chosen = run.asset_selection
+    return not chosen or dg.AssetKey("raw_tickets") in chosen
 
 
 @_asset("raw_kb")

@@ -123,7 +123,11 @@ class Home:
             for path in self.path.rglob("*")
             if path.is_file() and not path.name.endswith((".lock", "-wal", "-shm"))
         }
-        return {name: digest for name, digest in found.items() if name.split("/")[0] not in ("dagster", "locks", "progress", *but)}
+        return {
+            name: digest
+            for name, digest in found.items()
+            if name.split("/")[0] not in ("dagster", "locks", "progress", *but)
+        }
 
 
 _forks = multiprocessing.get_context("forkserver")

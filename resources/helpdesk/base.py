@@ -219,6 +219,11 @@ class Tickets(Source, Protocol):
 class Articles(Source, Protocol):
     """The articles of one help centre."""
 
+    @property
+    def absence_is_certain(self) -> bool:
+        """Whether nothing can hide an article from a whole walk; else each absent one is asked for before it goes."""
+        ...
+
     def neutral(self, payload: Json) -> Article:
         """The platform-neutral form of a stored payload. Pure. Raises ``DocumentError`` when it cannot be read."""
         ...

@@ -121,10 +121,12 @@ class Collection:
         self.report.more = self._is_full(walk) and not self.source.absent_is_gone
         gone |= self._end(walk, audit)
         self._weigh(gone, walk.accept_deletions)
-        if not self.source.absent_is_gone:
+        if self.data_type == "kb" and not cast("Articles", self.source).absence_is_certain:
+            gone = {doc_id for doc_id in sorted(gone) if self.is_gone(doc_id)}
+        elif not self.source.absent_is_gone:
             # An earlier walk found them gone, this one neither saw nor missed them: they may be back without having moved.
             gone -= {doc_id for doc_id in sorted(unproved) if not self.is_gone(doc_id)}
-        if gone or unproved:
+        if gone or unproved or self.waiting():
             self._delete(sorted(gone), left=())
 
     def _end(self, walk: Walk, audit: Audit | None) -> set[str]:
@@ -181,7 +183,7 @@ class Collection:
         if self.data_type == "ticket":
             return cast("Tickets", self.source).whereabouts(doc_id) == "gone"
         try:
-            return self.source.one(doc_id) is None
+            return self.source.one(doc_id, self.payloads([doc_id]).get(doc_id)) is None
         except DocumentError:  # it is there, and cannot be read
             return False
 

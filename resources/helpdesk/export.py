@@ -75,9 +75,13 @@ class Export:
         notes = (self.articles.check(),) if self.articles else ()
         return Account(file.name, tickets=self._validate(file), notes=notes)
 
-    @cached_property
+    @property
     def articles(self) -> ExportArticles | None:
         """None where there is no file of them."""
+        return self._articles
+
+    @cached_property
+    def _articles(self) -> ExportArticles | None:
         return ExportArticles(self.path) if self.path.is_dir() and named(self.path, "kb") else None
 
     def plan(self, account: Account) -> Estimate:

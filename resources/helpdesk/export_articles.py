@@ -36,6 +36,7 @@ class ExportArticles:
 
     made_by = VERSION
     absent_is_gone = True
+    absence_is_certain = True
     requests = 0
 
     def __init__(self, folder: Path) -> None:

@@ -62,6 +62,7 @@ class FreshdeskArticles:
 
     made_by = VERSION
     absent_is_gone = True
+    absence_is_certain = False  # one may move to a folder that was read already
 
     def __init__(self, http: Http, url: str, sent: Callable[[], int]) -> None:
         """``sent`` tells how many requests the account's client has sent."""

@@ -50,7 +50,7 @@ SIDELOADS = "users,groups,metric_sets"
 #: Exports a minute, of all who use the account together; the add-on for high volume allows 30, and no header tells.
 EXPORTS = 10
 #: Above the version of every ticket.
-_END = ":"
+_END = "A"  # behind the digits in the order of every language
 #: A start must be a minute old, by Zendesk's clock; twice that allows for ours.
 YOUNGEST = 120
 #: Addresses of files are of no use later (most need a login), and may differ with every answer.
@@ -160,7 +160,7 @@ class Zendesk:
         if articles and articles.get("count"):
             notes.append(f"{articles['count']} articles in the Help Center")
         host = urlsplit(self.url)
-        return Account(f"{host.netloc}{host.path}", self._http.budget.total, notes=tuple(notes))
+        return Account(f"{host.netloc}{host.path}", self._http.budget.total, number, tuple(notes))
 
     def _uncounted(self, statuses: Iterable[Json]) -> list[str]:
         """The account's names for solved tickets that the company does not count as resolved."""
@@ -168,11 +168,12 @@ class Zendesk:
         return sorted(name for name in solved if name not in self._resolved)
 
     def plan(self, account: Account) -> Estimate:
-        """For 1,000 tickets: Zendesk counts only those that are not archived. Threads over 100 comments cost a little
-        more."""
-        requests = 1 + 1000
+        """Of the tickets that Zendesk counts, which the archived ones are not among; of 1,000 where it does not. Threads over
+        100 comments cost a little more."""
+        tickets = account.tickets if account.tickets is not None else 1000
+        requests = max(1, -(-tickets // PER_PAGE)) + tickets
         usable = (account.per_minute or 0.0) * self._http.budget.share
-        basis = "per 1,000 tickets: one export, the comments of each ticket"
+        basis = f"{tickets} tickets, archived ones come on top: an export for {PER_PAGE}, the comments of each ticket"
         basis += "; beside that one request for 100 articles in each language"
         if not self._wants_all:
             basis += "; at most, for only the resolved ones' are fetched"
@@ -202,8 +203,8 @@ class Zendesk:
             yield Page((), (), stands, walked_all=not span.until)
 
     def audit(self, since: str) -> Iterator[Slice]:
-        """The export again: it shows all there are, the archived ones too, but for what the setting ``since`` leaves out."""
-        begin = max(int(since.partition(" ")[0] or 0), self._since)
+        """The export again: it shows all there are, the archived ones too."""
+        begin = int(since.partition(" ")[0]) if since else self._since
         low = f"{begin:010d}"
         ids: dict[str, str] = {}
         for rows, stands, is_last in self._exported({"moved": begin}, Span()):

@@ -71,6 +71,7 @@ class ZendeskArticles:
 
     made_by = VERSION
     absent_is_gone = True
+    absence_is_certain = False  # one may move while the list is read
 
     def __init__(self, http: Http, url: str, sent: Callable[[], int], clock: Callable[[], float] = time.time) -> None:
         """``sent`` tells how many requests the account's client has sent."""

@@ -217,6 +217,7 @@ def test_a_walk_with_more_to_come_is_gone_on_with_as_often_as_it_moves(
         register(home, name, paused=name == "resting")
         with registry.store(company_id(name)) as store, store.begin("run", "2026-01-01T00:00:00Z") as write:
             write.save_state("raw_tickets more", {"total": 9} if name != "beta" else None)
+            write.save_state("raw_tickets cursor", {"made_by": "x", "cursor": {}} if name == "beta" else None)
     (first,) = slices(instance)
     assert first.partition_key == "acme"
     asked = {key.to_user_string() for key in first.asset_selection or ()}
