@@ -23,6 +23,7 @@ from resources.http import BadAnswer, Http, HttpRefused
 
 VERSION = "freshdesk-articles-1"
 _PER_PAGE = 100
+_DEEPEST = 10
 #: Times that a list of several pages is read, at most, until two sweeps in a row show the same.
 _SWEEPS = 5
 #: A folder's ``visibility``, from the widest to the strictest.
@@ -85,8 +86,7 @@ class FreshdeskArticles:
         except HttpRefused as refused:
             if refused.status not in (403, 404):
                 raise
-            why = "this key may not read" if refused.status == 403 else "this account has no"
-            self.notes.append(f"{why} Solutions; the knowledge base is left as it is")
+            self.notes.append(f"{refused.lacking} Solutions; the knowledge base is left as it is")
             return
         languages = self._languages(cursor or {})
         cursor = {"languages": [languages.own, *languages.others]} if languages.known else {}
@@ -202,7 +202,7 @@ class FreshdeskArticles:
         place = _inside(above, folder)
         yield place
         inner = folder.get("sub_folders_count")
-        if inner == 0:
+        if inner == 0 or len(place.path) > _DEEPEST:  # deeper than anybody nests: a folder inside itself
             return
         try:
             folders = self._list(f"/solutions/folders/{place.number}/subfolders")
@@ -315,14 +315,14 @@ class FreshdeskArticles:
                     found[one["id"]] = one
                 else:
                     self._miss_some("something in the knowledge base has no number")  # to be queued under
-            more = answer.more or (len(answer.value) >= _PER_PAGE and len(found) > known)
+            more = len(found) > known and (answer.more or len(answer.value) >= _PER_PAGE)
             page += 1
         return found, page == 2
 
 
 def _inside(above: _Place, folder: Json) -> _Place:
     """A visibility that is not known is a restriction all the same."""
-    shown = folder.get("visibility") or 1
+    shown = folder.get("visibility")
     own: Visibility = _VISIBILITIES.get(shown, "some") if isinstance(shown, int) else "some"
     both: tuple[Visibility, ...] = (above.seen_by, own)
     seen_by = max(both, key=_STRICTNESS.index)

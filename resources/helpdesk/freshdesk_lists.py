@@ -186,14 +186,15 @@ def moved_by(moment: str, by: timedelta) -> str:
 
 def _sorted_out(listed: list[Row]) -> tuple[list[Row], list[str]]:
     """The rows that say when they changed, and the ids of those that do not: they are fetched again by themselves."""
-    rows = [row for row in listed if _is_moment(row.get("updated_at"))]
+    rows = [row for row in listed if is_moment(row.get("updated_at"))]
     odd = [str(row["id"]) for row in listed if row not in rows] if len(rows) < len(listed) else []
     if odd and not rows:
         raise SourceUnavailable("Freshdesk fails.", "Its list holds no ticket with a time of change.")
     return rows, odd
 
 
-def _is_moment(value: Any) -> bool:
+def is_moment(value: Any) -> bool:
+    """Whether a value is a time as Freshdesk writes it."""
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
         return False
     try:

@@ -4,12 +4,14 @@ Belongs here: how they are listed. Does not belong here: what they mean (``fresh
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from resources.helpdesk.base import Json, Rating, Ratings
-from resources.helpdesk.freshdesk_lists import moved_by
+from domain.errors import DocumentError
+from resources.helpdesk.base import Json, Rating, Ratings, known_shape
+from resources.helpdesk.freshdesk_lists import is_moment, moved_by
 from resources.helpdesk.freshdesk_ticket import satisfaction
 from resources.http import Http, HttpRefused
 
@@ -31,13 +33,14 @@ def ratings(http: Http, cursor: Json | None, since: str, notes: list[str]) -> It
     begun = (cursor or {}).get("since", since)
     newest, page, more = begun, 1, True
     is_sorted = True
+    known: set[Any] = set()
     while more:
         try:
             params: dict[str, str | int] = {"created_since": begun, "per_page": _PER_PAGE, "page": page}
             answer = http.get("/surveys/satisfaction_ratings", params, shape=list)
         except HttpRefused as refused:
             if refused.status in (403, 404):
-                notes.append("this key may not read satisfaction ratings; tickets are read without")
+                notes.append(f"{refused.lacking} satisfaction ratings; tickets are read without")
                 return
             if refused.status != 400 or page == 1:
                 raise
@@ -48,13 +51,15 @@ def ratings(http: Http, cursor: Json | None, since: str, notes: list[str]) -> It
                 )
                 return
             begun = newest = beyond
-            page = 1
+            page, known = 1, set()
             continue
         found = _rated(answer.value)
-        times = [str(one["created_at"]) for one in found if one.get("created_at")]
+        times = [one["created_at"] for one in found if is_moment(one.get("created_at"))]
         is_sorted = is_sorted and all(before <= after for before, after in pairwise([newest, *times]))
         newest = max([newest, *times])
-        page, more = page + 1, answer.more or len(answer.value) >= _PER_PAGE
+        shown = {one["id"] for one in found}
+        is_new, known = not shown <= known, known | shown  # else the server does not turn pages
+        page, more = page + 1, is_new and (answer.more or len(answer.value) >= _PER_PAGE)
         reached = begun if more else max(begun, moved_by(newest, -_LAG)) if newest > begun else begun
         yield Ratings(_said(found), {"since": reached})
 
@@ -77,8 +82,15 @@ def ratings_of(http: Http, ticket_id: str) -> Sequence[Rating]:
 
 
 def _rated(listed: Iterable[Any]) -> list[Json]:
-    return [one for one in listed if isinstance(one, dict) and one.get("ticket_id") and one.get("id")]
+    wanted = (one for one in listed if isinstance(one, dict) and one.get("ticket_id"))
+    return [one for one in wanted if isinstance(one.get("id"), int | str)]
 
 
 def _said(found: Iterable[Json]) -> list[Rating]:
-    return [Rating(str(one["id"]), str(one["ticket_id"]), score) for one in found if (score := satisfaction(one))]
+    """Without those of an unknown shape, which nobody could show."""
+    said: list[Rating] = []
+    for one in found:
+        with suppress(DocumentError), known_shape("rating"):
+            if score := satisfaction(one):
+                said.append(Rating(str(one["id"]), str(one["ticket_id"]), score))
+    return said

@@ -311,3 +311,15 @@ def test_a_refused_first_page_is_told(surveys: Surveys, store: SqlCompanyStore) 
     assert note.startswith("new ratings were not read, the next sync asks again:")
     surveys.refusal = 403
     assert collected(surveys, store).notes == ["this key may not read satisfaction ratings; tickets are read without"]
+
+
+def test_ratings_of_an_unknown_shape_stop_no_other() -> None:
+    odd = [
+        {"id": 1, "ticket_id": 5, "created_at": "soon", "ratings": {"default_question": 103}},
+        {"id": 2, "ticket_id": 6, "created_at": 7, "ratings": {"default_question": 103}},
+        {"id": 3, "ticket_id": 7, "created_at": "2026-01-01T00:00:00Z", "ratings": [103]},
+        {"id": [4], "ticket_id": 8, "created_at": "2026-01-01T00:00:00Z"},
+        {"id": 5, "ticket_id": 9, "created_at": "2026-01-01T00:00:00Z", "ratings": {"default_question": -103}},
+    ]
+    said = freshdesk_ratings._said(freshdesk_ratings._rated(odd))
+    assert [(one.ticket_id, one.said.score) for one in said] == [("9", "bad")]
