@@ -6,8 +6,9 @@ Does not belong here: any platform's list or document (its adapter).
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +38,20 @@ class Moved:
 #: A document of a walk; None where it is stored just as it was listed.
 Step = tuple[str, Moved | Unreadable | Gone | None]
 Outcome = Document | Unreadable | Gone | None
+
+
+@contextmanager
+def asked_for_alone() -> Iterator[None]:
+    """What goes wrong where one document is asked for is that document's: ``DocumentError``. Raises ``HttpRefused`` when the
+    key itself is refused."""
+    try:
+        yield
+    except HttpRefused as refused:
+        if refused.status == 401:
+            raise
+        raise DocumentError(refused.title, refused.detail) from refused
+    except BadAnswer as bad:
+        raise DocumentError(bad.title, bad.detail) from bad
 
 
 def settled(doc_id: str, fetch: Callable[[], Outcome], view: Callable[[str], Document | None]) -> Outcome:

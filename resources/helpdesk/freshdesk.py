@@ -18,7 +18,6 @@ from itertools import chain
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from domain.errors import DocumentError
 from domain.fingerprint import clean, fingerprint
 from domain.ticket import Ticket
 from resources.helpdesk.base import (
@@ -37,7 +36,7 @@ from resources.helpdesk.base import (
     Whereabouts,
     known_shape,
 )
-from resources.helpdesk.fetching import Gone, Listed, Moved, Outcome, Step, fetched, moved, settled
+from resources.helpdesk.fetching import Gone, Listed, Moved, Outcome, Step, asked_for_alone, fetched, moved, settled
 from resources.helpdesk.files import File, Files
 from resources.helpdesk.freshdesk_articles import FreshdeskArticles
 from resources.helpdesk.freshdesk_lists import LIST_COST, PER_PAGE, Row, TicketLists
@@ -315,18 +314,12 @@ class Freshdesk:
 
     def one(self, doc_id: str, kept: Json | None = None) -> Document | None:
         """View a ticket again, wherever it is kept. Raises ``DocumentError`` when it cannot be read."""
-        try:
+        with asked_for_alone():
             ticket = self._view(doc_id) if doc_id.isdecimal() else None
             if ticket is None or _is_removed(ticket):
                 return None
             version = ARCHIVED if ticket.get(ARCHIVED) else ticket["updated_at"]
             return self._document(ticket, version, self._thread(ticket), kept)
-        except HttpRefused as refused:
-            if refused.status == 401:
-                raise
-            raise DocumentError(refused.title, refused.detail) from refused
-        except BadAnswer as bad:
-            raise DocumentError(bad.title, bad.detail) from bad
 
     def neutral(self, payload: Json) -> Ticket:
         """Raises ``DocumentError`` for a payload that is no ticket."""

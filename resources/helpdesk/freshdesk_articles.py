@@ -18,6 +18,7 @@ from domain.errors import DocumentError
 from domain.fingerprint import clean, fingerprint
 from domain.ticket import Attachment
 from resources.helpdesk.base import Document, Json, Page, Span, Stored, Unreadable, known_shape
+from resources.helpdesk.fetching import asked_for_alone
 from resources.helpdesk.freshdesk_ticket import drop_signed, unsigned, utc
 from resources.http import BadAnswer, Http, HttpRefused
 
@@ -101,15 +102,9 @@ class FreshdeskArticles:
         number, _, language = doc_id.partition(":")
         if not number.isdecimal():
             return None
-        try:
+        with asked_for_alone():
             record = self._article(number, language)
             return self._placed(record, kept, language) if record else None
-        except HttpRefused as refused:
-            if refused.status == 401:
-                raise
-            raise DocumentError(refused.title, refused.detail) from refused
-        except BadAnswer as bad:
-            raise DocumentError(bad.title, bad.detail) from bad
 
     def neutral(self, payload: Json) -> Article:
         """Raises ``DocumentError`` for a payload that is no article."""

@@ -19,6 +19,7 @@ from domain.article import Article, Visibility
 from domain.errors import DocumentError, SourceUnavailable
 from domain.fingerprint import clean, fingerprint
 from resources.helpdesk.base import Document, Json, Page, Span, Stored, Unreadable, known_shape
+from resources.helpdesk.fetching import asked_for_alone
 from resources.http import BadAnswer, Http, HttpRefused
 
 VERSION = "zendesk-articles-1"
@@ -107,16 +108,10 @@ class ZendeskArticles:
         number, _, locale = doc_id.partition(":")
         if not number.isdecimal():
             return None
-        try:
+        with asked_for_alone():
             record = self._there(number, locale)
             self._around()  # without a Help Center no article is found, and none is gone
             return self._document(record) if record else None
-        except HttpRefused as refused:
-            if refused.status == 401:
-                raise
-            raise DocumentError(refused.title, refused.detail) from refused
-        except BadAnswer as bad:
-            raise DocumentError(bad.title, bad.detail) from bad
 
     def neutral(self, payload: Json) -> Article:
         """Raises ``DocumentError`` for a payload that is no article."""
