@@ -338,6 +338,8 @@ class Steps:
 
 
 def full(trial: Trial) -> None:
+    """Tickets and threads, which is what the others take; files' metadata would make each view a larger one."""
+    trial.fresh("threads")
     trial.pull("full pull")
     if trial.client.name == LIMIT:
         return
