@@ -17,7 +17,7 @@ from resources.helpdesk.base import Document, Json, Page, Stored, Unreadable
 from resources.http import BadAnswer, HttpRefused
 
 #: Documents in one page of ours. Small, so that a kill wastes little: what was fetched and not yet committed.
-CHUNK = 20
+CHUNK = 32
 #: Documents fetched before one that is still on its way, at most: one that waits out a refusal must not stop the others.
 AHEAD = 500
 
