@@ -104,15 +104,16 @@ def collected(folder: Path) -> tuple[int, int]:
         return store.count("raw_tickets"), store.count("merged_tickets")
 
 
-def wrong(folder: Path, sandbox: Sandbox, tickets: int, sample: int = 2000) -> int:
-    """Of a sample of rows from all over, those that are not what the sandbox has, thread included."""
+def wrong(folder: Path, sandbox: Sandbox, sample: int = 2000) -> int:
+    """Of a sample of the rows that are there, from all over, those that are not what the sandbox has, thread included."""
     from domain.company import company_id
     from resources.companies import Companies
     from resources.settings import Settings
 
-    ids = [*range(1, tickets + 1, max(1, tickets // sample))]
     bad = 0
     with Companies(Settings(home=folder / "home")).store(company_id(COMPANY)) as store:
+        there = sorted(map(int, store.ids("raw_tickets")))
+        ids = there[:: max(1, len(there) // sample)]
         for start in range(0, len(ids), 100):
             truth = {
                 str(one["id"]): one for one in sandbox.admin(NAME, "truth", ids=ids[start : start + 100])["tickets"]
@@ -165,7 +166,7 @@ def load(options: argparse.Namespace, folder: Path, sandbox: Sandbox) -> dict[st
             {"first_minute": _most(life.memory, 0, 60), "peak": _most(life.memory, 0, float("inf")), "end": _last(life)}
             for life in lives
         ],
-        "wrong_in_sample": wrong(folder, sandbox, raw if ended else 1),
+        "wrong_in_sample": wrong(folder, sandbox),
         "disk_mb": round(sum(file.stat().st_size for file in (folder / "home").rglob("*") if file.is_file()) / 1e6),
     }
 
