@@ -14,7 +14,6 @@ import socket
 import threading
 import time
 from contextvars import ContextVar
-from email.utils import parsedate_to_datetime
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -31,6 +30,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_ran
 from urllib3.util import parse_url
 
 from resources.file_text import UnreadableFile
+from resources.http import retry_after
 
 TRIES = 3
 MOST_REDIRECTS = 3
@@ -164,21 +164,8 @@ def _body(response: requests.Response, most_bytes: int, watch: "_Watch") -> byte
 def _refused(response: requests.Response) -> UnreadableFile:
     status = response.status_code
     if status in (408, 425, 429) or status >= 500:
-        return _Passing(str(status), _retry_after(response))
+        return _Passing(str(status), retry_after(response))
     return RefusedFile(status) if status in (401, 403) else UnreadableFile(f"cannot be downloaded ({status})")
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Seconds; the header may also be a date (RFC 9110, 10.2.3)."""
-    value = response.headers.get("Retry-After", "")
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
 
 
 def _said(error: Exception) -> str:

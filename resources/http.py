@@ -250,11 +250,11 @@ class Http:
     def _read(self, response: requests.Response, path: str, shape: type, taken: Taken) -> Answer:
         status = response.status_code
         if status == 429:
-            wait = _retry_after(response)
+            wait = retry_after(response)
             self.budget.refused(taken, response.headers, wait or 0.0)
             raise _Passing("the rate limit is used up", limited=True, wait=wait)
         if status in (408, 425) or status >= 500:
-            raise _Passing(f"it answered {status}", wait=_retry_after(response))
+            raise _Passing(f"it answered {status}", wait=retry_after(response))
         if status >= 400:
             raise self._refused(response, path)
         if status >= 300:
@@ -364,8 +364,8 @@ def _json(body: bytes) -> Any:
         return None
 
 
-def _retry_after(response: requests.Response) -> float | None:
-    """Seconds; the header may also be a date."""
+def retry_after(response: requests.Response) -> float | None:
+    """Seconds; the header may also be a date (RFC 9110, 10.2.3)."""
     value = response.headers.get("Retry-After", "")
     try:
         return max(0.0, float(value))

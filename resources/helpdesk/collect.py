@@ -190,10 +190,11 @@ class Collection:
     # -- what a source asks of the store (``base.Stored``) ---------------------------------------------------------
 
     def versions(self, doc_ids: Sequence[str]) -> dict[str, str]:
+        made_by = self.source.made_by  # put together anew each time it is asked for
         return {
             doc_id: head.source_hash
             for doc_id, head in self.store.heads(self.table, doc_ids).items()
-            if not head.deleted and head.source_hash and head.made_by == self.source.made_by
+            if not head.deleted and head.source_hash and head.made_by == made_by
         }
 
     def payloads(self, doc_ids: Sequence[str]) -> dict[str, Json]:

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
-from domain.errors import DocumentError, InputError
+from domain.errors import InputError
 from domain.fingerprint import clean, fingerprint
 from domain.ticket import AUTHORS, Author, Message, Person, Ticket
 from resources.helpdesk.base import (
@@ -29,11 +29,10 @@ from resources.helpdesk.base import (
     Slice,
     Span,
     Stored,
-    Unreadable,
     Whereabouts,
 )
 from resources.helpdesk.export_articles import ExportArticles
-from resources.helpdesk.export_rows import count, known_shape, moment, named, only, row_id, tags, walk
+from resources.helpdesk.export_rows import count, known_shape, moment, named, only, page_of, row_id, tags, walk
 from resources.table_file import ENDINGS, Row, as_text, from_json, kind, reading, rows
 
 VERSION = "export-1"
@@ -134,16 +133,7 @@ class Export:
             return _ticket(payload)
 
     def _page(self, chunk: list[Json], cursor: Json, stored: Stored) -> Page:
-        documents: list[Document] = []
-        unreadable: list[Unreadable] = []
-        for row in chunk:
-            try:
-                documents.append(self._document(row))
-            except DocumentError as odd:
-                unreadable.append(Unreadable(row["ticket_id"], str(odd)))
-        versions = stored.versions([document.doc_id for document in documents])
-        fresh = [document for document in documents if versions.get(document.doc_id) != document.version]
-        return Page(fresh, [row["ticket_id"] for row in chunk], cursor, unreadable=unreadable)
+        return page_of(chunk, "ticket_id", self._document, cursor, stored)
 
     def _document(self, row: Json) -> Document:
         with known_shape():

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import cast, get_args
 
 from domain.article import Article, Visibility
-from domain.errors import DocumentError, InputError
+from domain.errors import InputError
 from domain.fingerprint import clean, fingerprint
-from resources.helpdesk.base import Document, Json, Page, Span, Stored, Unreadable
-from resources.helpdesk.export_rows import count, known_shape, moment, only, row_id, tags, walk, words
+from resources.helpdesk.base import Document, Json, Page, Span, Stored
+from resources.helpdesk.export_rows import count, known_shape, moment, only, page_of, row_id, tags, walk, words
 from resources.table_file import Row, as_text, rows
 
 VERSION = "export-articles-1"
@@ -86,16 +86,7 @@ class ExportArticles:
             )
 
     def _page(self, found: list[Json], cursor: Json, stored: Stored) -> Page:
-        documents: list[Document] = []
-        unreadable: list[Unreadable] = []
-        for row in found:
-            try:
-                documents.append(self._document(row))
-            except DocumentError as odd:
-                unreadable.append(Unreadable(row["article_id"], str(odd)))
-        versions = stored.versions([document.doc_id for document in documents])
-        fresh = [document for document in documents if versions.get(document.doc_id) != document.version]
-        return Page(fresh, [row["article_id"] for row in found], cursor, unreadable=unreadable)
+        return page_of(found, "article_id", self._document, cursor, stored)
 
     def _document(self, row: Json) -> Document:
         with known_shape():

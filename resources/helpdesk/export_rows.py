@@ -15,7 +15,7 @@ from typing import Any
 
 from domain.errors import DocumentError, InputError
 from domain.fingerprint import clean
-from resources.helpdesk.base import Json, Page
+from resources.helpdesk.base import Document, Json, Page, Stored, Unreadable
 from resources.table_file import ENDINGS, Row, as_text, from_json, kind, reading
 
 #: A file touched so recently may be written again within one tick of the clock that times it.
@@ -67,6 +67,24 @@ def count(file: Path, rows: Iterable[Row], id_column: str, remedy: str) -> int:
             title = f"{file} has {id_column} {row[id_column]!r} twice, in lines {first} and {line}."
             raise InputError(title, remedy=remedy)
     return len(lines)
+
+
+def page_of(
+    found: Iterable[Json], id_column: str, document: Callable[[Json], Document], cursor: Json, stored: Stored
+) -> Page:
+    """Rows as a page: those that are not stored just as they are, and those that cannot be understood."""
+    documents: list[Document] = []
+    seen: list[str] = []
+    unreadable: list[Unreadable] = []
+    for row in found:
+        seen.append(row[id_column])
+        try:
+            documents.append(document(row))
+        except DocumentError as odd:
+            unreadable.append(Unreadable(row[id_column], str(odd)))
+    versions = stored.versions([one.doc_id for one in documents])
+    fresh = [one for one in documents if versions.get(one.doc_id) != one.version]
+    return Page(fresh, seen, cursor, unreadable=unreadable)
 
 
 def _stamp(file: Path) -> list[int]:
