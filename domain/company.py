@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from domain.errors import InputError
+from domain.provider import read_providers
 
 CompanyId = NewType("CompanyId", str)
 Platform = Literal["freshdesk", "zendesk", "export"]
@@ -206,6 +207,17 @@ SETTINGS: dict[str, Setting] = {
             0.8,
             "share of the helpdesk's request limit that Casebook may use",
             _number(0.1, 1, float),
+        ),
+        Setting(
+            "llm_providers", "JSON", [], "who summarises; none: sentences of the ticket itself", read_providers
+        ),
+        Setting("summary_batch", "1-50", 10, "tickets that one call of an LLM summarises", _number(1, 50, int)),
+        Setting(
+            "summary_tokens",
+            "500-100000",
+            4_000,
+            "tokens of a ticket that an LLM reads; longer ones are cut inside",
+            _number(500, 100_000, int),
         ),
         Setting("budget_monthly", "US$", None, "what paid services may cost in a calendar month", _dollars),
         Setting("workbook", "address|path", "", "the workbook of FAQ, regulations and contacts", _place),

@@ -26,6 +26,7 @@ TABLES: dict[str, str] = {
     "ticket_terms": "the words of the whole thread that a search can find",
     "ticket_collection": "the points of the vector collection",
     "raw_kb": "articles of the help centre, as the helpdesk gave them, drafts included",
+    "kb_summaries": "problem, cause, solution, result and tags of published articles",
     "kb_passages": "published articles, cut by their headings",
 }
 """Every stage table, in the order the data flows. The asset has the table's name."""
@@ -104,6 +105,47 @@ class Failed:
     """Why one document could not be made."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """It was asked for, and the answer comes in hours: the document waits in the queue, and holds up no other."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """One call of a paid service, as the ledger keeps it. ``call_id`` is unique in the company, so that a call is counted
+    once however often its answer is read. ``cost`` is in US dollars, None where no price is known; ``purpose`` is
+    "first" for new documents, "retry" and "repair" for those that a call before left without a good answer, "batch"."""
+
+    call_id: str
+    provider: str
+    model: str
+    purpose: str
+    documents: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What a ``make`` has got: results by the position of their input, and what was paid for them. Stored at once."""
+
+    results: Sequence[tuple[int, "Made | Failed | Later"]]
+    spent: Sequence[Spent] = ()
+
+
+class Pause(Exception):
+    """Raised by a ``make`` that cannot go on now: a budget is used up, or no provider answers. What arrived before stays,
+    the rest is done by a later run. ``is_trouble``: somebody has to see to it."""
+
+    def __init__(self, reason: str, *, is_trouble: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_trouble = is_trouble
 
 
 @dataclass(frozen=True, slots=True)

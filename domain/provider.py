@@ -1,0 +1,135 @@
+"""An LLM provider of a company: where it is, which model, and what it may take.
+
+Belongs here: the record behind the setting ``llm_providers``, and what contradicts what in it.
+Does not belong here: its key (a company secret named ``secret_name``), talking to it (``resources/llm``), or prices.
+
+Any endpoint that speaks OpenAI's protocol is one: OpenAI itself, Azure (both forms), Gemini's compatible endpoint, vLLM,
+Ollama.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+
+Style = Literal["openai", "azure"]
+Auth = Literal["key", "token", "none"]
+OPENAI_URL = "https://api.openai.com/v1"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}", re.ASCII)
+_STYLES: tuple[Style, ...] = ("openai", "azure")
+_AUTHS: tuple[Auth, ...] = ("key", "token", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One provider. Raises ``ValueError`` with what would be right.
+
+    ``style`` "openai": ``url`` ends where ``/chat/completions`` begins, the key goes as a bearer (OpenAI, Azure's v1
+    surface ``https://RES.openai.azure.com/openai/v1``, Gemini, vLLM, Ollama). "azure": ``url`` is the resource's address,
+    requests go to ``/openai/deployments/DEPLOYMENT`` with ``api_version``, and ``auth`` says whether the secret is an API
+    key or an Entra token: never both. ``weight`` is its share of the calls beside others. Limits are what it may take of
+    the account in a minute; None: what the server's headers say. Prices are US$ a million tokens; None: the price table.
+    ``context`` is the model's window in tokens.
+    """
+
+    name: str
+    model: str
+    url: str = OPENAI_URL
+    style: Style = "openai"
+    deployment: str = ""
+    api_version: str = ""
+    auth: Auth = "key"
+    weight: float = 1.0
+    parallel: int = 8
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    price_in: float | None = None
+    price_out: float | None = None
+    context: int = 128_000
+
+    def __post_init__(self) -> None:
+        for wrong, right in self._faults():
+            if wrong:
+                raise ValueError(right)
+
+    def _faults(self) -> Sequence[tuple[bool, str]]:
+        parts = urlsplit(self.url)
+        of_azure = bool(self.deployment or self.api_version)
+        limits = (self.requests_per_minute, self.tokens_per_minute)
+        prices = (self.price_in, self.price_out)
+        return (
+            (not _NAME.fullmatch(self.name), f"a name of a-z, 0-9 and '-' ({self.name!r} is none)"),
+            (not self.model.strip() or not self.model.isprintable(), f"{self.name}: the name of a model"),
+            (
+                parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc,
+                f"{self.name}: an address https://… without user and password",
+            ),
+            (bool(parts.query or parts.fragment), f"{self.name}: an address without '?' and '#'"),
+            (self.style not in _STYLES, f"{self.name}: a style of {', '.join(_STYLES)}"),
+            (self.auth not in _AUTHS, f"{self.name}: auth of {', '.join(_AUTHS)}"),
+            (
+                self.style == "openai" and of_azure,
+                f"{self.name}: 'deployment' and 'api_version' only with style azure",
+            ),
+            (self.style == "azure" and not self.api_version, f"{self.name}: style azure with its 'api_version'"),
+            (self.style == "azure" and self.auth == "none", f"{self.name}: style azure with auth key or token"),
+            (self.style == "openai" and self.auth == "token", f"{self.name}: auth 'token' only with style azure"),
+            (not 0 < self.weight <= 1000, f"{self.name}: a weight above 0, up to 1000"),
+            (not 1 <= self.parallel <= 64, f"{self.name}: 'parallel' from 1 to 64"),
+            (any(one is not None and one < 1 for one in limits), f"{self.name}: limits of 1 or more a minute"),
+            (any(one is not None and not 0 <= one < 10_000 for one in prices), f"{self.name}: prices of 0 or more"),
+            ((self.price_in is None) != (self.price_out is None), f"{self.name}: both prices, or neither"),
+            (not 1_000 <= self.context <= 10_000_000, f"{self.name}: a 'context' of 1,000 tokens or more"),
+        )
+
+    @property
+    def secret_name(self) -> str:
+        """Under which the company's secrets hold its key or token."""
+        return f"llm {self.name}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Only what is not as usual."""
+        usual = {one.name: one.default for one in fields(self)}
+        return {name: value for name, value in asdict(self).items() if value != usual[name]}
+
+
+def provider(given: Mapping[str, Any]) -> Provider:
+    """From the setting's JSON. Raises ``ValueError`` that names what is wrong."""
+    known = {one.name: str(one.type) for one in fields(Provider)}
+    if unknown := sorted(given.keys() - known.keys()):
+        hint = "; a key is stored apart: casebook llm add" if any("key" in name for name in unknown) else ""
+        raise ValueError(f"known fields ({', '.join(known)}), and {unknown[0]!r} is none{hint}")
+    for name, value in given.items():
+        if not _fits(value, known[name]):
+            raise ValueError(f"{name!r} of its type; {value!r} is not")
+    if missing := [name for name in ("name", "model") if name not in given]:
+        raise ValueError(f"a {missing[0]!r} for each provider")
+    return Provider(**given)
+
+
+def read_providers(text: str) -> list[dict[str, Any]]:
+    """The setting ``llm_providers`` as it was typed: JSON, or "none". Raises ``ValueError`` with what would be right."""
+    if text.lower() in ("", "none", "[]"):
+        return []
+    try:
+        given: Any = json.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, list) or not all(isinstance(one, dict) for one in cast("list[Any]", given)):
+        raise ValueError('\'none\', or JSON such as [{"name": "openai", "model": "gpt-4.1-mini"}]')
+    read = [provider(one) for one in cast("list[dict[str, Any]]", given)]
+    if len({one.name for one in read}) < len(read):
+        raise ValueError("providers with different names")
+    return [one.to_json() for one in read]
+
+
+def _fits(value: Any, kind: str) -> bool:
+    if value is None:
+        return "None" in kind
+    if isinstance(value, str):
+        return "int" not in kind and "float" not in kind
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return "float" in kind or ("int" in kind and isinstance(value, int))
