@@ -30,7 +30,8 @@ class Summary:
     """What a ticket was about. "" where the ticket does not say; ``cause`` is None unless the ticket states one.
 
     ``method`` names who wrote it ("extractive-v1", or a model and its prompt's version), ``language`` is "ko", "en"
-    or "other". Fields are held to one line of at most FIELD_LIMIT characters, tags to MAX_TAGS different ones.
+    or "other". ``ungrounded`` are facts that a model states and the ticket does not (``grounding``): they are for a
+    person to look at. Fields are held to one line of at most FIELD_LIMIT characters, tags to MAX_TAGS different ones.
     Raises ``ValueError`` where there is no problem, for a summary without one says nothing.
     """
 
@@ -41,6 +42,7 @@ class Summary:
     tags: tuple[str, ...]
     method: str
     language: str
+    ungrounded: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("problem", "solution", "result"):
@@ -52,7 +54,9 @@ class Summary:
 
     def to_payload(self) -> dict[str, Any]:
         """The JSON form: the payload of ``ticket_summaries``."""
-        return {**asdict(self), "tags": list(self.tags)}
+        payload = {**asdict(self), "tags": list(self.tags)}
+        del payload["ungrounded"]  # where there is none, the payload is as it was before there were any
+        return {**payload, "ungrounded": list(self.ungrounded)} if self.ungrounded else payload
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> "Summary":
@@ -65,6 +69,7 @@ class Summary:
             tags=_texts(payload, "tags"),
             method=_text(payload, "method"),
             language=_text(payload, "language"),
+            ungrounded=_texts(payload, "ungrounded") if "ungrounded" in payload else (),
         )
 
 
