@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from sandbox.account import Account
+    from sandbox.llm_account import LlmAccount
 
 HOST = "127.0.0.1"
+LLMS = ("one", "two")
+"""The LLM accounts that are served where none are named."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -80,8 +83,18 @@ def accounts(
     return {name: Account(make, Budget(PLANS[plan], minute_seconds)) for name, make in worlds.items()}
 
 
-def application(served: "dict[str, Account]") -> "Starlette":
-    """The ASGI application: the API, the files behind its signed addresses, the admin door."""
+def llm_accounts(names: Sequence[str]) -> "dict[str, LlmAccount]":
+    """The LLM providers to serve. Raises ``ValueError`` for a name that cannot stand in an address."""
+    from sandbox.llm_account import LlmAccount
+
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"LLM account {name!r}: a name has letters, digits, '-' or '_'")
+    return {name: LlmAccount(name) for name in names}
+
+
+def application(served: "dict[str, Account]", llms: "dict[str, LlmAccount]") -> "Starlette":
+    """The ASGI application: the APIs, the files behind signed addresses, the admin doors."""
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
@@ -90,6 +103,7 @@ def application(served: "dict[str, Account]") -> "Starlette":
     from sandbox import attachments, downloads
     from sandbox.admin import admin
     from sandbox.freshdesk import Freshdesk
+    from sandbox.llm import Llm
     from sandbox.spoil import LOGIN
     from sandbox.zendesk import Zendesk
 
@@ -110,6 +124,7 @@ def application(served: "dict[str, Account]") -> "Starlette":
             Route("/login", login),
             Mount("/{company}/api/v2", app=Freshdesk(served)),
             Mount("/zendesk/{company}/api/v2", app=Zendesk(served)),
+            Mount("/llm/{account}", app=Llm(llms)),
             Route("/{company}/admin/{action}", hidden, methods=["GET", "POST"]),
             Route("/{company}/attachments/{attachment:int}/original/{name}", file),
             Route("/{company}/inline/attachment", picture),
@@ -117,7 +132,7 @@ def application(served: "dict[str, Account]") -> "Starlette":
     )
 
 
-def server(served: "dict[str, Account]") -> "uvicorn.Server":
+def server(served: "dict[str, Account]", llms: "dict[str, LlmAccount]") -> "uvicorn.Server":
     """An HTTP server that lets the application reach its connections, which faults need."""
     import uvicorn
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -129,7 +144,7 @@ def server(served: "dict[str, Account]") -> "uvicorn.Server":
 
     return uvicorn.Server(
         uvicorn.Config(
-            application(served),
+            application(served, llms),
             http=Protocol,
             ws="none",
             lifespan="off",
@@ -172,14 +187,16 @@ class Sandbox:
         *,
         port: int = 0,
         process: bool = False,
+        llm: Sequence[str] = LLMS,
         **options: Any,
     ) -> None:
-        """What is served, and the ``options`` that go with it, are those of ``accounts``."""
+        """What is served, and the ``options`` that go with it, are those of ``accounts``; ``llm`` names LLM accounts."""
         self.port = port
         if process:
-            self._running = _in_process(_arguments(companies, files, generated, options), port)
+            arguments = [*_arguments(companies, files, generated, options), *(f"--llm={name}" for name in llm)]
+            self._running = _in_process(arguments, port)
         else:
-            self._running = _in_thread(accounts(companies, files, generated, **options), port)
+            self._running = _in_thread(accounts(companies, files, generated, **options), llm_accounts(llm), port)
 
     def __enter__(self) -> Self:
         self.port = self._running.__enter__()
@@ -199,15 +216,27 @@ class Sandbox:
     def key(self, company: str) -> str:
         return f"{company}-key"
 
+    def llm_url(self, account: str, style: str = "openai") -> str:
+        """What a client takes for ``https://api.openai.com/v1``; with "azure", for ``https://RES.openai.azure.com``."""
+        return f"http://{HOST}:{self.port}/llm/{account}{'' if style == 'azure' else '/v1'}"
+
     def admin(self, company: str, action: str, **given: Any) -> Any:
         """Do an admin action; one that only reads takes no arguments. Raises ``ValueError`` with the reason."""
+        reads = not given and action in ("truth", "log", "stories", "clock")
+        return self._admin(self.url(company), action, given, reads=reads)
+
+    def llm_admin(self, account: str, action: str, **given: Any) -> Any:
+        """The same for an LLM account, whose key is ``key(account)``."""
+        reads = not given and action in ("log", "requests", "batches")
+        return self._admin(self.llm_url(account, "azure"), action, given, reads=reads)
+
+    def _admin(self, url: str, action: str, given: Mapping[str, Any], *, reads: bool) -> Any:
         import json
         from urllib.error import HTTPError
         from urllib.request import Request, urlopen
 
-        reads = not given and action in ("truth", "log", "stories", "clock")
         body = None if reads else json.dumps(given).encode()
-        request = Request(f"{self.url(company)}/admin/{action}", body, method="GET" if reads else "POST")  # noqa: S310
+        request = Request(f"{url}/admin/{action}", body, method="GET" if reads else "POST")  # noqa: S310
         try:
             with urlopen(request) as answer:  # noqa: S310
                 return json.load(answer)
@@ -217,10 +246,10 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def _in_thread(served: "dict[str, Account]", port: int) -> Iterator[int]:
+def _in_thread(served: "dict[str, Account]", llms: "dict[str, LlmAccount]", port: int) -> Iterator[int]:
     """Run in a thread of this process; yields the port."""
     listener = listen(port)
-    running = server(served)
+    running = server(served, llms)
     thread = threading.Thread(target=running.run, args=([listener],), daemon=True, name="sandbox")
     thread.start()
     while not running.started:
@@ -319,11 +348,16 @@ def command(
     custom: Annotated[
         bool, typer.Option("--custom", help="Give the accounts statuses and fields of their own.")
     ] = False,
+    llm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="An LLM account; repeat for more. 'one' and 'two', by default."),
+    ] = None,
 ) -> None:
     """Serve sample helpdesks that answer like Freshdesk's and Zendesk's API v2, on this machine only.
 
     Point a Freshdesk client at http://127.0.0.1:PORT/COMPANY with the key COMPANY-key, a Zendesk client at
-    http://127.0.0.1:PORT/zendesk/COMPANY as agent1@COMPANY.example.com with the same key. Ctrl-C stops it.
+    http://127.0.0.1:PORT/zendesk/COMPANY as agent1@COMPANY.example.com with the same key, an OpenAI client at
+    http://127.0.0.1:PORT/llm/one/v1 with the key one-key. Ctrl-C stops it.
 
     To test a connector, serve an account ('--generate big=5000 --plan pro'),
     let the connector read everything, move the account behind its back, let it
@@ -354,6 +388,7 @@ def command(
             custom=custom,
             vast={name: int(count) for name, count in _pairs(vast or [], "--vast", "NAME=COUNT").items()},
         )
+        llms = llm_accounts(llm or LLMS)
         listener = listen(port)
     except (ValueError, OSError) as wrong:
         typer.echo(f"sandbox: {_reason(wrong, port)}", err=True)
@@ -361,10 +396,12 @@ def command(
     port = listener.getsockname()[1]
     for name, one in served.items():
         typer.echo(f"http://{HOST}:{port}/{name}  key {one.world.key}  {len(one.world.tickets)} tickets")
+    for name, provider in llms.items():
+        typer.echo(f"http://{HOST}:{port}/llm/{name}/v1  key {provider.key}  an LLM that is none")
     typer.echo(f"{_READY}{port} (Ctrl-C stops it)")
     sys.stdout.flush()
     with contextlib.suppress(KeyboardInterrupt):
-        server(served).run([listener])
+        server(served, llms).run([listener])
         return
     raise typer.Exit(130)
 

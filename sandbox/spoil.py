@@ -46,7 +46,7 @@ async def begin(request: Request) -> Fault | None:
     if fault == "slow":
         await asyncio.sleep(account.faults.slow_ms / 1000)
     elif fault == "timeout":
-        await _hang(request.receive, account.faults.hang_seconds)
+        await hang(request.receive, account.faults.hang_seconds)
     return fault
 
 
@@ -87,7 +87,7 @@ def old(body: bytes) -> bytes:
     return orjson.dumps(_aged(orjson.loads(body)))
 
 
-async def _hang(receive: Receive, seconds: float) -> None:
+async def hang(receive: Receive, seconds: float) -> None:
     """Answer nothing, until the client goes or the time is over."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
