@@ -7,11 +7,13 @@ The rules R1-R11 named below: one writer a company (R11) takes numbers from one 
 when its content does (R2); what readers have seen is a ``Cursor`` of a top and the gaps below it (R6).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from domain.batch import Batch
 from domain.company import CompanyId
 from domain.fingerprint import fingerprint
 
@@ -40,7 +42,12 @@ NEVER = "9999-12-31T00:00:00Z"
 
 def tables_of(data_type: DataType) -> tuple[str, ...]:
     """The stage tables of a data type: a document's id is one only within its type."""
-    return tuple(name for name in TABLES if (data_type == "kb") == ("kb" in name.split("_")))
+    return tuple(name for name in TABLES if type_of(name) == data_type)
+
+
+def type_of(table: str) -> DataType:
+    """The data type of a stage table's documents."""
+    return "kb" if "kb" in table.split("_") else "ticket"
 
 
 def queues_of(data_type: DataType) -> tuple[str, ...]:
@@ -185,7 +192,8 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
-    """A document that waits: ``target`` could not make it ``retries`` times; it is ``due`` again at that time."""
+    """A document that waits: ``target`` could not make it ``retries`` times; it is ``due`` again at that time. Of those
+    that are due the one of higher ``priority`` comes first, then the newer."""
 
     target: str
     doc_id: str
@@ -194,16 +202,42 @@ class QueueEntry:
     due: str
     first_seen: str
     last_run: str
+    priority: int = 0
+    waits: bool = False
+
+    @property
+    def status(self) -> Literal["failed", "waiting", "dead"]:
+        """*waiting* for an answer that comes by itself, *failed* and tried again, or *dead*: no longer tried."""
+        return "waiting" if self.waits else "dead" if self.due == NEVER else "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """What calls of one kind came to in one hour (``hour`` is "2026-01-31T09", UTC): the ledger, added up."""
+
+    hour: str
+    stage: str
+    provider: str
+    model: str
+    purpose: str
+    calls: int
+    documents: int
+    tokens_in: int
+    tokens_out: int
+    cost: float
+    unpriced: int
 
 
 @dataclass(slots=True)
 class Report:
-    """What a stage did in one run: numbers of documents (``seconds`` apart), and what was paid for
-    (``calls``: results that are kept).
+    """What a stage did in one run: numbers of documents (``seconds`` apart), and what was paid (``calls``, ``tokens``,
+    ``cost`` in US dollars; ``made``: results that are kept, whether they cost money or time).
 
     ``read`` were looked at; of them ``changed`` have new content, ``skipped`` are as they were, ``removed`` left the
-    table, ``failed`` wait in the queue. ``notes`` are for people; ``sample`` holds some ids that changed.
+    table, ``failed`` are in the queue to be tried again, ``waiting`` until a batch is answered; ``left_out`` counts those
+    that a rule leaves out, by its reason. ``notes`` are for people; ``sample`` holds some ids that changed.
     ``total`` is how many there are to be read, where the source tells; ``more``: this was a slice, and more is to come.
+    ``paused`` says why not all could be made now; with ``is_trouble`` somebody has to see to it.
     """
 
     read: int = 0
@@ -211,7 +245,9 @@ class Report:
     skipped: int = 0
     removed: int = 0
     failed: int = 0
+    waiting: int = 0
     seconds: float = 0.0
+    made: int = 0
     calls: int = 0
     tokens: int = 0
     cost: float = 0.0
@@ -220,6 +256,9 @@ class Report:
     more: bool = False
     notes: list[str] = field(default_factory=list[str])
     sample: list[str] = field(default_factory=list[str])
+    left_out: Counter[str] = field(default_factory=Counter[str])
+    paused: str = ""
+    is_trouble: bool = False
 
 
 class Transaction(Protocol):
@@ -240,8 +279,30 @@ class Transaction(Protocol):
         """Keep a small JSON value under a name: a source's own cursor, for example."""
         ...
 
-    def fail(self, target: str, failures: Mapping[str, str], due: Mapping[str, str]) -> None:
+    def fail(
+        self,
+        target: str,
+        failures: Mapping[str, str],
+        due: Mapping[str, str],
+        priorities: Mapping[str, int] | None = None,
+    ) -> None:
         """Put documents (id → reason) into the queue of ``target`` until their time (id → ISO 8601), or count a retry."""
+        ...
+
+    def wait(self, target: str, reasons: Mapping[str, str]) -> None:
+        """Put documents (id → reason) into the queue of ``target`` until ``release``; no retry is counted."""
+        ...
+
+    def release(self, target: str) -> int:
+        """Whatever waits in the queue of ``target`` is due now; how many."""
+        ...
+
+    def save_batch(self, batch: Batch) -> None:
+        """Write a batch, or what became of it; the documents of one that has ended are no longer in it."""
+        ...
+
+    def add_to_batch(self, batch: Batch, documents: Mapping[str, str], data_type: DataType = "ticket") -> None:
+        """These inputs (source_hash → a document that has it) are in a batch: nothing else may ask for them."""
         ...
 
     def settle(self, target: str, doc_ids: Iterable[str]) -> None:
@@ -252,7 +313,7 @@ class Transaction(Protocol):
         """Remember by its hash what must not come back (``domain/forgotten``)."""
         ...
 
-    def forget_paid(self, doc_ids: Iterable[str]) -> None:
+    def forget_paid(self, doc_ids: Iterable[str], data_type: DataType = "ticket") -> None:
         """Drop the kept results of documents that the source deleted (R8)."""
         ...
 
@@ -308,7 +369,7 @@ class CompanyStore(Protocol):
         ...
 
     def due(self, target: str, now: str) -> list[str]:
-        """Documents whose time has come in the queue of ``target``."""
+        """Documents whose time has come in the queue of ``target``: the highest priority first, then the newest."""
         ...
 
     def paid(self, made_by: str, source_hashes: Sequence[str]) -> dict[str, Made]: ...
@@ -317,6 +378,27 @@ class CompanyStore(Protocol):
         """The hashes of what must not come back (``domain/forgotten``), each with when it was forgotten."""
         ...
 
-    def keep_paid(self, made_by: str, results: Sequence[tuple[str, str, Made]], run_id: str, now: str) -> None:
-        """Store paid results (source_hash, doc_id, what was made) in one commit of their own, at once (R8)."""
+    def keep_paid(
+        self,
+        stage: str,
+        made_by: str,
+        results: Sequence[tuple[str, str, Made]],
+        spent: Sequence[Spent],
+        run_id: str,
+        now: str,
+    ) -> None:
+        """Store paid results (source_hash, doc_id, what was made) of a stage, and what was paid for them, in one commit of
+        their own, at once (R8)."""
+        ...
+
+    def spent(self, since: str) -> float:
+        """US dollars in the ledger from a moment on (ISO 8601 UTC)."""
+        ...
+
+    def batches(self, stage: str) -> list[Batch]:
+        """The batches of a stage that have not ended, the oldest first."""
+        ...
+
+    def in_batch(self, made_by: str, source_hashes: Sequence[str]) -> set[str]:
+        """Those of the inputs whose answer comes with a batch."""
         ...

@@ -12,7 +12,7 @@ from domain import extractive, merge, points, summary, tokens
 from domain.company import Company
 from domain.derive import Input, Sources, Stage, each
 from domain.fingerprint import fingerprint
-from domain.stage import Failed, Made
+from domain.stage import Arrived, Made
 from domain.summary import Summary
 from domain.ticket import Satisfaction, Ticket
 
@@ -86,10 +86,10 @@ def ticket_embeddings(model_id: str, chars: int, embed: Callable[[Sequence[str]]
         text = summary.embedding_text(Summary.from_payload(summarised.payload), merged.payload["subject"])
         return Input(text[:chars])
 
-    def make(texts: Sequence[str]) -> Iterator[tuple[int, Made | Failed]]:
+    def make(texts: Sequence[str]) -> Iterator[Arrived]:
         for start in range(0, len(texts), _BATCH):
-            for offset, vector in enumerate(embed(texts[start : start + _BATCH])):
-                yield start + offset, Made({"model": model_id}, vector)
+            vectors = enumerate(embed(texts[start : start + _BATCH]), start)
+            yield Arrived([(position, Made({"model": model_id}, vector)) for position, vector in vectors])
 
     return Stage(
         "ticket_embeddings",

@@ -388,13 +388,13 @@ class Collection:
         self.report.sample += list(gone)[: max(0, 10 - len(self.report.sample))]
 
     def _remove(self, write: Transaction, doc_ids: Sequence[str]) -> None:
-        """Documents, with all that hangs on them. What is paid for are tickets: an article's id may be one of theirs."""
+        """Documents, with all that hangs on them."""
         self.report.removed += write.delete(self.table, doc_ids)
         write.settle(self.table, doc_ids)
+        write.forget_paid(doc_ids, self.data_type)
         if self.data_type == "ticket":
             write.delete("ticket_ratings", doc_ids)
             write.settle(ATTACHMENTS, doc_ids)
-            write.forget_paid(doc_ids)
 
     # -- what is remembered from run to run ------------------------------------------------------------------------
 

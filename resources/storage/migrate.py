@@ -44,7 +44,10 @@ _ROUNDS = 3
 _PORTION_ROWS, _PORTION_BYTES, _FETCH = 1000, 4_000_000, 50
 _HOLDER = "casebook migrate"
 _TABLES = tuple(table for table in schema.store.sorted_tables if table is not schema.clock)
-_SMALL = (schema.cursors, schema.states, schema.queue, schema.forgotten, schema.votes)
+_SMALL = (
+    *(schema.cursors, schema.states, schema.queue, schema.forgotten, schema.votes),
+    *(schema.batches, schema.batched),
+)
 _AUDIT = tuple(schema.audit.c[name] for name in ("at", "company_id", "who", "action", "detail"))
 """Its ids are each database's own; the order of lines is kept."""
 

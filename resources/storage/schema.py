@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from domain.stage import TABLES
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of a SQLite file (``sqlite_versions``); Postgres counts its migrations."""
 store = sa.MetaData()
 """What belongs to one company: each row has its id, each file or each policy its wall."""
@@ -107,6 +107,8 @@ queue = sa.Table(
     sa.Column("first_seen", Text, nullable=False),
     sa.Column("last_run", Text, nullable=False),
     sa.Column("id", Integer, nullable=False, server_default="0", comment="the clock's number when it came in"),
+    sa.Column("priority", Integer, nullable=False, server_default="0", comment="the higher, the sooner"),
+    sa.Column("waits", sa.Boolean, nullable=False, server_default=sa.false(), comment="for an answer, not for a retry"),
     sa.Index("queue_doc", "company_id", "doc_id"),
 )
 
@@ -123,7 +125,56 @@ paid = sa.Table(
     sa.Column("cost", sa.Float, nullable=False),
     sa.Column("run_id", Text, nullable=False),
     sa.Column("created_at", Text, nullable=False),
+    sa.Column("data_type", Text, nullable=False, server_default="ticket", comment="what doc_id is an id of"),
     sa.Index("paid_doc", "company_id", "doc_id"),
+)
+
+ledger = sa.Table(
+    "ledger",
+    store,
+    _company(),
+    sa.Column("call_id", Key, primary_key=True, comment="a call is counted once, however often its answer is read"),
+    sa.Column("at", Text, nullable=False),
+    sa.Column("stage", Text, nullable=False),
+    sa.Column("provider", Text, nullable=False),
+    sa.Column("model", Text, nullable=False),
+    sa.Column("purpose", Text, nullable=False, comment="first, retry, repair or batch"),
+    sa.Column("documents", Integer, nullable=False),
+    sa.Column("tokens_in", Integer, nullable=False),
+    sa.Column("tokens_out", Integer, nullable=False),
+    sa.Column("cost", sa.Float, comment="US$; NULL where no price is known"),
+    sa.Column("run_id", Text, nullable=False),
+    sa.Index("ledger_at", "company_id", "at"),
+)
+
+batches = sa.Table(
+    "batches",
+    store,
+    _company(),
+    sa.Column("id", Key, primary_key=True, comment="ours; the provider keeps it as metadata"),
+    sa.Column("stage", Text, nullable=False),
+    sa.Column("provider", Text, nullable=False),
+    sa.Column("made_by", Text, nullable=False),
+    sa.Column("remote_id", Text, nullable=False, comment="the provider's; empty until it has answered"),
+    sa.Column("state", Text, nullable=False, comment="open, submitted or ended"),
+    sa.Column("requests", Integer, nullable=False),
+    sa.Column("tokens", Integer, nullable=False, comment="expected, in and out"),
+    sa.Column("cost", sa.Float, comment="expected, US$; NULL where no price is known"),
+    sa.Column("note", Text, nullable=False),
+    sa.Column("created_at", Text, nullable=False),
+    sa.Column("ended_at", Text, nullable=False),
+)
+
+batched = sa.Table(
+    "batched",
+    store,
+    _company(),
+    sa.Column("made_by", Key, primary_key=True),
+    sa.Column("source_hash", Key, primary_key=True),
+    sa.Column("doc_id", Key, nullable=False),
+    sa.Column("batch", Key, nullable=False),
+    sa.Column("data_type", Text, nullable=False),
+    sa.Index("batched_doc", "company_id", "doc_id"),
 )
 
 forgotten = sa.Table(
@@ -180,6 +231,9 @@ audit = sa.Table(
     sa.Index("audit_company", "company_id", "id"),
 )
 
-WALLED = (*stages.values(), clock, cursors, states, queue, paid, forgotten, votes, company_secrets)
+WALLED = (
+    *(*stages.values(), clock, cursors, states, queue, paid, ledger, batches, batched, forgotten, votes),
+    company_secrets,
+)
 """Tables whose rows only their own company may see. The registry's list of companies is the door itself, and the audit
 log belongs to the operator."""

@@ -9,7 +9,7 @@ commit order is seq order and ``max(seq)`` is a safe mark for readers.
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -21,11 +21,26 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
+from domain.batch import Batch
 from domain.company import CompanyId
 from domain.errors import InputError
 from domain.feedback import Vote
 from domain.fingerprint import clean
-from domain.stage import Cursor, DataType, Head, Made, Put, QueueEntry, Row, queues_of, tables_of
+from domain.stage import (
+    NEVER,
+    Cursor,
+    DataType,
+    Head,
+    LedgerLine,
+    Made,
+    Put,
+    QueueEntry,
+    Row,
+    Spent,
+    queues_of,
+    tables_of,
+    type_of,
+)
 from resources.storage import schema
 
 _INSERT: dict[str, Callable[[sa.Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -118,15 +133,16 @@ def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         yield items[start : start + _BIND_LIMIT]
 
 
-_HOLDING = (schema.paid, schema.queue, schema.votes)
+_HOLDING = (schema.paid, schema.batched, schema.queue, schema.votes)
 """Tables beside the stages that hold something of documents."""
 
 
 def _of_type(table: sa.Table, data_type: DataType) -> sa.ColumnElement[bool]:
-    """The condition that a row beside the stages is of a document of this type. The queue has rows of all types; what is
-    paid for and voted on are tickets."""
+    """The condition that a row beside the stages is of a document of this type; what is voted on are tickets."""
     if table is schema.queue:
         return table.c.target.in_(queues_of(data_type))
+    if "data_type" in table.c:
+        return table.c.data_type == data_type
     return sa.true() if data_type == "ticket" else sa.false()
 
 
@@ -168,6 +184,15 @@ class SqlCompanyStore:
         """Insert rows, or replace those of the same id, but for what a row keeps from its birth."""
         with closing(self.driver.cursor()) as cursor:
             cursor.executemany(_upsert(type(self), stage.name), rows)
+
+    @contextmanager
+    def durably(self) -> Iterator[None]:
+        """What is committed inside survives a power cut, too."""
+        self.driver.execute("PRAGMA synchronous=FULL")
+        try:
+            yield
+        finally:
+            self.driver.execute("PRAGMA synchronous=NORMAL")
 
     def insert_rows(self, table: sa.Table, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows that are not there, in the order of the table's columns; in a transaction."""
@@ -286,7 +311,9 @@ class SqlCompanyStore:
     def due(self, target: str, now: str) -> list[str]:
         c = schema.queue.c
         query = (
-            sa.select(c.doc_id).where(c.company_id == self.company, c.target == target, c.due <= now).order_by(c.doc_id)
+            sa.select(c.doc_id)
+            .where(c.company_id == self.company, c.target == target, c.due <= now)
+            .order_by(c.priority.desc(), c.id.desc(), c.doc_id)
         )
         return self._column(query)
 
@@ -294,7 +321,7 @@ class SqlCompanyStore:
         """Everything that waits, the most often tried first."""
         c = schema.queue.c
         query = (
-            sa.select(c.target, c.doc_id, c.reason, c.retries, c.due, c.first_seen, c.last_run)
+            sa.select(*(c.target, c.doc_id, c.reason, c.retries, c.due, c.first_seen, c.last_run, c.priority, c.waits))
             .where(c.company_id == self.company)
             .order_by(c.retries.desc(), c.target, c.doc_id)
         )
@@ -308,6 +335,46 @@ class SqlCompanyStore:
                 c.company_id == self.company, c.made_by == made_by, self._among(c.source_hash, chunk)
             )
             found.update((row[0], Made(orjson.loads(row[1]), row[2])) for row in self._all(query))
+        return found
+
+    # --- what is paid ------------------------------------------------------------------------------------------
+
+    def spent(self, since: str) -> float:
+        c = schema.ledger.c
+        return self._one(sa.select(sa.func.sum(c.cost)).where(c.company_id == self.company, c.at >= since)) or 0.0
+
+    def ledger(self, since: str = "", until: str = "9") -> list[LedgerLine]:
+        """What was paid from one moment to before another (ISO 8601 UTC), by the hour, the oldest first."""
+        c = schema.ledger.c
+        by = (sa.func.substr(c.at, 1, 13), c.stage, c.provider, c.model, c.purpose)
+        sums = (sa.cast(sa.func.sum(c[name]), sa.BigInteger) for name in ("documents", "tokens_in", "tokens_out"))
+        unpriced = sa.func.sum(sa.case((c.cost.is_(None), 1), else_=0))
+        query = (
+            sa.select(*by, sa.func.count(), *sums, sa.func.coalesce(sa.func.sum(c.cost), 0.0), unpriced)
+            .where(c.company_id == self.company, c.at >= since, c.at < until)
+            .group_by(*by)
+            .order_by(*by)
+        )
+        return [LedgerLine(*row) for row in self._all(query)]
+
+    def batches(self, stage: str) -> list[Batch]:
+        c = schema.batches.c
+        query = sa.select(*(c[name] for name in Batch.__slots__)).where(
+            c.company_id == self.company, c.stage == stage, c.state != "ended"
+        )
+        return [Batch(*row) for row in self._all(query.order_by(c.created_at, c.id))]
+
+    def in_batch(self, made_by: str, source_hashes: Sequence[str]) -> set[str]:
+        c = schema.batched.c
+        found: set[str] = set()
+        for chunk in _chunks(source_hashes):
+            found.update(
+                self._column(
+                    sa.select(c.source_hash).where(
+                        c.company_id == self.company, c.made_by == made_by, self._among(c.source_hash, chunk)
+                    )
+                )
+            )
         return found
 
     def forgotten(self) -> dict[str, str]:
@@ -404,7 +471,15 @@ class SqlCompanyStore:
             transaction.lock()
             yield transaction
 
-    def keep_paid(self, made_by: str, results: Sequence[tuple[str, str, Made]], run_id: str, now: str) -> None:
+    def keep_paid(
+        self,
+        stage: str,
+        made_by: str,
+        results: Sequence[tuple[str, str, Made]],
+        spent: Sequence[Spent],
+        run_id: str,
+        now: str,
+    ) -> None:
         rows = [
             {
                 "company_id": self.company,
@@ -417,11 +492,17 @@ class SqlCompanyStore:
                 "cost": made.cost,
                 "run_id": run_id,
                 "created_at": now,
+                "data_type": type_of(stage),
             }
             for source_hash, doc_id, made in results
         ]
-        with self._transaction():
-            self.db.execute(self.insert(schema.paid).on_conflict_do_nothing(), rows)
+        calls = [
+            {"company_id": self.company, "stage": stage, "at": now, "run_id": run_id, **asdict(one)} for one in spent
+        ]
+        with self.durably() if spent else nullcontext(), self._transaction():
+            for table, values in ((schema.paid, rows), (schema.ledger, calls)):
+                if values:
+                    self.db.execute(self.insert(table).on_conflict_do_nothing(), values)
 
     # --- how a statement is sent -------------------------------------------------------------------------------
 
@@ -576,7 +657,50 @@ class SqlTransaction:
     def save_state(self, name: str, value: Any) -> None:
         self._replace(schema.states, {"name": name, "value": _json(value)})
 
-    def fail(self, target: str, failures: Mapping[str, str], due: Mapping[str, str]) -> None:
+    def fail(
+        self,
+        target: str,
+        failures: Mapping[str, str],
+        due: Mapping[str, str],
+        priorities: Mapping[str, int] | None = None,
+    ) -> None:
+        self._enqueue(target, failures, due, priorities or {}, waits=False)
+
+    def wait(self, target: str, reasons: Mapping[str, str]) -> None:
+        self._enqueue(target, reasons, dict.fromkeys(reasons, NEVER), {}, waits=True)
+
+    def release(self, target: str) -> int:
+        c = schema.queue.c
+        theirs = sa.and_(c.company_id == self._company, c.target == target, c.waits)
+        return self._db.execute(sa.update(schema.queue).where(theirs).values(due=self._now)).rowcount
+
+    def retry(self, targets: Sequence[str], doc_ids: Sequence[str] = ()) -> int:
+        """Whatever failed for these targets is due now, also what was given up, and is tried as often as anything new;
+        how many. What waits for an answer goes on waiting."""
+        c = schema.queue.c
+        theirs = sa.and_(c.company_id == self._company, c.target.in_(targets), ~c.waits)
+        statement = sa.update(schema.queue).where(theirs).values(due=self._now, retries=0)
+        return self._db.execute(statement.where(c.doc_id.in_(doc_ids)) if doc_ids else statement).rowcount
+
+    def save_batch(self, batch: Batch) -> None:
+        self._replace(schema.batches, asdict(batch))
+        if batch.state == "ended":
+            self._store.delete_among(schema.batched, schema.batched.c.batch, [batch.id])
+
+    def add_to_batch(self, batch: Batch, documents: Mapping[str, str], data_type: DataType = "ticket") -> None:
+        for source_hash, doc_id in documents.items():
+            values = {"made_by": batch.made_by, "source_hash": source_hash, "doc_id": doc_id, "batch": batch.id}
+            self._replace(schema.batched, {**values, "data_type": data_type})
+
+    def _enqueue(
+        self,
+        target: str,
+        failures: Mapping[str, str],
+        due: Mapping[str, str],
+        priorities: Mapping[str, int],
+        *,
+        waits: bool,
+    ) -> None:
         seq = self._tick(len(failures)) if failures else 0
         for number, (doc_id, reason) in enumerate(failures.items(), start=1):
             write = self._store.insert(schema.queue).values(
@@ -589,12 +713,12 @@ class SqlTransaction:
                 first_seen=self._now,
                 last_run=self._run_id,
                 id=seq + number,
+                priority=priorities.get(doc_id, 0),
+                waits=waits,
             )
             again = {
-                "reason": write.excluded.reason,
-                "retries": schema.queue.c.retries + 1,
-                "due": write.excluded.due,
-                "last_run": write.excluded.last_run,
+                **{name: write.excluded[name] for name in ("reason", "due", "last_run", "priority", "waits")},
+                "retries": schema.queue.c.retries + (0 if waits else 1),
             }
             self._db.execute(write.on_conflict_do_update(index_elements=["company_id", "target", "doc_id"], set_=again))
 
@@ -602,8 +726,9 @@ class SqlTransaction:
         c = schema.queue.c
         self._delete_where(schema.queue, list(doc_ids), c.doc_id, c.target == target)
 
-    def forget_paid(self, doc_ids: Iterable[str]) -> None:
-        self._delete_where(schema.paid, list(doc_ids), schema.paid.c.doc_id)
+    def forget_paid(self, doc_ids: Iterable[str], data_type: DataType = "ticket") -> None:
+        of_type = _of_type(schema.paid, data_type)
+        self._delete_where(schema.paid, list(doc_ids), schema.paid.c.doc_id, of_type)
 
     def forget(self, digests: Iterable[str], kind: str) -> None:
         """Remember by its hash what must not come back, as of now. ``kind`` is a ``domain.forgotten.Kind``, or that and

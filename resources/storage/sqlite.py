@@ -63,8 +63,8 @@ def _make(path: Path, build: Callable[[sa.Connection], None]) -> None:
 def _engine(path: Path) -> sa.Engine:
     """An engine on a SQLite file with the settings every file of ours has.
 
-    WAL (``_make``) lets readers go on during a write. NORMAL loses nothing to kill -9 (the kept results of paid calls
-    are committed one by one; a power cut may cost the last of them).
+    WAL (``_make``) lets readers go on during a write. NORMAL loses nothing to kill -9, and to a power cut only what the
+    next sync makes again; what money was paid for is written to the disk at once (``SqlCompanyStore.durably``).
     """
     engine = sa.create_engine(
         f"sqlite:///{path}", connect_args={"timeout": 30}, poolclass=sa.NullPool, hide_parameters=True

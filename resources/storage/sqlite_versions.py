@@ -97,6 +97,40 @@ def _knowledge_base(connection: sa.Connection) -> None:
     make_views(connection)
 
 
+def _paid_calls(connection: sa.Connection) -> None:
+    """Version 4: summaries of articles, a ledger of what was paid, batches at a provider, and an order in the queue."""
+    connection.exec_driver_sql(
+        "CREATE TABLE kb_summaries (company_id VARCHAR NOT NULL, doc_id VARCHAR NOT NULL, seq BIGINT NOT NULL, "
+        "content_hash TEXT, source_hash TEXT, made_by TEXT, payload TEXT, vector BLOB, deleted BOOLEAN NOT NULL, "
+        "run_id TEXT NOT NULL, updated_at TEXT NOT NULL, id BIGINT DEFAULT '0' NOT NULL, "
+        "created_at TEXT DEFAULT '' NOT NULL, PRIMARY KEY (company_id, doc_id))"
+    )
+    connection.exec_driver_sql("CREATE UNIQUE INDEX kb_summaries_seq ON kb_summaries (company_id, seq)")
+    connection.exec_driver_sql("ALTER TABLE queue ADD COLUMN priority BIGINT DEFAULT '0' NOT NULL")
+    connection.exec_driver_sql("ALTER TABLE queue ADD COLUMN waits BOOLEAN DEFAULT 0 NOT NULL")
+    connection.exec_driver_sql("ALTER TABLE paid ADD COLUMN data_type TEXT DEFAULT 'ticket' NOT NULL")
+    connection.exec_driver_sql(
+        "CREATE TABLE ledger (company_id VARCHAR NOT NULL, call_id VARCHAR NOT NULL, at TEXT NOT NULL, "
+        "stage TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, purpose TEXT NOT NULL, "
+        "documents BIGINT NOT NULL, tokens_in BIGINT NOT NULL, tokens_out BIGINT NOT NULL, cost FLOAT, "
+        "run_id TEXT NOT NULL, PRIMARY KEY (company_id, call_id))"
+    )
+    connection.exec_driver_sql("CREATE INDEX ledger_at ON ledger (company_id, at)")
+    connection.exec_driver_sql(
+        "CREATE TABLE batches (company_id VARCHAR NOT NULL, id VARCHAR NOT NULL, stage TEXT NOT NULL, "
+        "provider TEXT NOT NULL, made_by TEXT NOT NULL, remote_id TEXT NOT NULL, state TEXT NOT NULL, "
+        "requests BIGINT NOT NULL, tokens BIGINT NOT NULL, cost FLOAT, note TEXT NOT NULL, created_at TEXT NOT NULL, "
+        "ended_at TEXT NOT NULL, PRIMARY KEY (company_id, id))"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE batched (company_id VARCHAR NOT NULL, made_by VARCHAR NOT NULL, source_hash VARCHAR NOT NULL, "
+        "doc_id VARCHAR NOT NULL, batch VARCHAR NOT NULL, data_type TEXT NOT NULL, "
+        "PRIMARY KEY (company_id, made_by, source_hash))"
+    )
+    connection.exec_driver_sql("CREATE INDEX batched_doc ON batched (company_id, doc_id)")
+    make_views(connection)
+
+
 def _numbered(_: sa.Connection) -> None:
     """The registry has the stores' number, also where nothing of its own changed; version 1 had none."""
 
@@ -118,5 +152,5 @@ def _secrets_apart(connection: sa.Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE companies DROP COLUMN secret")
 
 
-STORE: Steps = {1: _births, 2: _knowledge_base}
-REGISTRY: Steps = {0: _numbered, 1: _secrets_apart, 2: _numbered}
+STORE: Steps = {1: _births, 2: _knowledge_base, 3: _paid_calls}
+REGISTRY: Steps = {0: _numbered, 1: _secrets_apart, 2: _numbered, 3: _numbered}

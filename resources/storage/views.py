@@ -10,7 +10,7 @@ document. ``id`` is a row's number inside its company and never changes.
 
 from collections.abc import Mapping
 
-from domain.stage import tables_of
+from domain.stage import NEVER, tables_of
 
 # A file that could not be read leaves its ticket as good as it is.
 _OF_TICKETS = ", ".join(f"'{name}'" for name in tables_of("ticket"))
@@ -55,8 +55,8 @@ SELECT id AS id,
        company_id AS company_id,
        target AS item_type,
        doc_id AS item_id,
-       0 AS priority,
-       'failed' AS status,
+       priority AS priority,
+       CASE WHEN waits THEN 'waiting' WHEN due = '{never}' THEN 'dead' ELSE 'failed' END AS status,
        retries AS retry_count,
        reason AS error_message,
        {seen} AS created_at
@@ -103,6 +103,6 @@ _DIALECTS: Mapping[str, Mapping[str, str]] = {
 
 def create_views(dialect: str) -> dict[str, str]:
     """The statements that make the views, by name. Raises ``KeyError`` for a dialect that nobody wrote."""
-    words = {**_DIALECTS[dialect], "of_tickets": _OF_TICKETS}
+    words = {**_DIALECTS[dialect], "of_tickets": _OF_TICKETS, "never": NEVER}
     texts = {"tickets": _TICKETS, "processing_queue": _QUEUE, "feedback": _FEEDBACK}
     return {name: text.format_map(words) for name, text in texts.items()}

@@ -12,7 +12,7 @@ from typing import Any
 
 from domain.derive import Input, Sources, Stage, derive, each
 from domain.fingerprint import fingerprint
-from domain.stage import CompanyStore, Failed, Made, Put, Report
+from domain.stage import Arrived, CompanyStore, Failed, Made, Put, Report
 
 NOW = "2026-01-01T00:00:00Z"
 LATER = "2026-01-02T00:00:00Z"
@@ -48,17 +48,15 @@ class Paid:
 def stages(rules: Rules, paid: Paid, pause: Callable[[], None] = lambda: None) -> list[Stage]:
     """The four stages under these rules."""
 
-    def paying(
-        made_by: str, answer: Callable[[Any], Made]
-    ) -> Callable[[Sequence[Any]], Iterator[tuple[int, Made | Failed]]]:
-        def make(inputs: Sequence[Any]) -> Iterator[tuple[int, Made | Failed]]:
+    def paying(made_by: str, answer: Callable[[Any], Made]) -> Callable[[Sequence[Any]], Iterator[Arrived]]:
+        def make(inputs: Sequence[Any]) -> Iterator[Arrived]:
             for position in random.Random(len(inputs)).sample(range(len(inputs)), len(inputs)):
                 if inputs[position] in paid.refused:
-                    yield position, Failed("refused")
+                    yield Arrived([(position, Failed("refused"))])
                     continue
                 paid.pay(made_by, inputs[position])
                 pause()
-                yield position, answer(inputs[position])
+                yield Arrived([(position, answer(inputs[position]))])
 
         return make
 

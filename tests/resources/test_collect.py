@@ -242,7 +242,7 @@ def test_what_waited_and_left_the_source_is_no_longer_waited_for(file: File) -> 
 def test_what_left_the_source_is_emptied_with_all_that_was_kept_of_it(file: File) -> None:
     file.number(3)
     file.sync()
-    file.store.keep_paid("m", [("h0", "0", Made({})), ("h1", "1", Made({}))], "run", NOW)
+    file.store.keep_paid("ticket_summaries", "m", [("h0", "0", Made({})), ("h1", "1", Made({}))], [], "run", NOW)
     file.say({"1": "text 1", "2": "text 2"})
     assert counts(file.sync()) == (3, 0, 2, 1, 0)
     assert file.store.get(RAW, ["0"])["0"].payload is None

@@ -368,7 +368,9 @@ def fill(companies: Companies, company: Company) -> None:
             for table in ("merged_tickets", "ticket_summaries", "ticket_collection"):
                 write.upsert(table, [Put("1", point, "h", "s", "m", b"\x00\x00\x80?" * 4)])
             write.fail("raw_tickets", {"1": f"SECRET of {company.id}."}, {"1": NOW})
-        store.keep_paid("m", [("h", "1", Made({"said": f"SECRET of {company.id}."}))], "run", NOW)
+        store.keep_paid(
+            "ticket_summaries", "m", [("h", "1", Made({"said": f"SECRET of {company.id}."}))], [], "run", NOW
+        )
         EdgeWriter(companies.settings.index_folder(company.id), company.id, "ticket", "m", 4).publish(
             store, "ticket_collection"
         )

@@ -105,7 +105,9 @@ def fill(companies: Companies, count: int = 30) -> Company:
             write.save_state("raw_tickets gone", ["3", "4"])
             write.save_state("raw_tickets cursor", {"cursor": {"live": NOW}, "made_by": "x"})
         for number in (3, 4):
-            store.keep_paid("m", [(f"old {number}", str(number), Made({"said": says(number)}))], "run", NOW)
+            store.keep_paid(
+                "ticket_summaries", "m", [(f"old {number}", str(number), Made({"said": says(number)}))], [], "run", NOW
+            )
     return company
 
 
@@ -304,7 +306,7 @@ def test_a_result_that_another_document_paid_for_goes_and_that_one_keeps_its_row
         for number in (6, 7):  # equal content: made once, paid for by 7
             with store.begin("run", NOW) as write:
                 write.upsert("ticket_embeddings", [Put(str(number), {"said": "shared"}, "hs", "same", "m", b"\0" * 16)])
-        store.keep_paid("m", [("same", "7", Made({"said": "shared"}))], "run", NOW)
+        store.keep_paid("ticket_summaries", "m", [("same", "7", Made({"said": "shared"}))], [], "run", NOW)
     assert forget(companies, "6").is_clean
     with companies.store(ACME) as store:
         assert store.paid("m", ["same"]) == {}

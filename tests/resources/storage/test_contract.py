@@ -232,8 +232,8 @@ def test_the_queue_counts_retries_and_remembers_the_first_time(store: SqlCompany
 
 def test_a_paid_result_is_kept_once_and_forgotten_by_document(store: SqlCompanyStore) -> None:
     first, other = Made({"said": "a"}, b"\x01\x02", tokens=7, cost=0.5), Made({"said": "b"})
-    store.keep_paid("m1", [("h1", "1", first), ("h2", "2", other)], "run", NOW)
-    store.keep_paid("m1", [("h1", "3", other)], "run", NOW)
+    store.keep_paid("ticket_summaries", "m1", [("h1", "1", first), ("h2", "2", other)], [], "run", NOW)
+    store.keep_paid("ticket_summaries", "m1", [("h1", "3", other)], [], "run", NOW)
     found = store.paid("m1", ["h1", "h2", "h3"])
     assert {key: (made.payload, made.vector) for key, made in found.items()} == {
         "h1": ({"said": "a"}, b"\x01\x02"),
@@ -271,7 +271,7 @@ def test_a_write_that_raises_leaves_nothing_behind(store: SqlCompanyStore) -> No
         transaction.upsert(RAW, [put("1"), put("2"), put("3")])
         transaction.fail(RAW, {"8": "bad"}, {"8": NOW})
         transaction.save_state("walk", 1)
-    store.keep_paid("m1", [("h1", "1", Made({}))], "run", NOW)
+    store.keep_paid("ticket_summaries", "m1", [("h1", "1", Made({}))], [], "run", NOW)
     before = everything(store)
     with pytest.raises(ZeroDivisionError), store.begin("run", NOW) as transaction:
         some_of_all(transaction)
@@ -370,7 +370,7 @@ def commit_for_ever(say: Callable[[str], None], backend: Settings) -> None:
         first = number = store.state("number") or 0
         while True:
             number += 1
-            store.keep_paid("m1", [(f"h{number}", "1", Made({"number": number}))], "run", NOW)
+            store.keep_paid("ticket_summaries", "m1", [(f"h{number}", "1", Made({"number": number}))], [], "run", NOW)
             with store.begin("run", NOW) as transaction:
                 for table in (RAW, MERGED):
                     transaction.upsert(table, [put(f"{i}", number) for i in range(50)])
@@ -431,7 +431,7 @@ def test_ten_thousand_rows_at_once(store: SqlCompanyStore) -> None:
     assert time.process_time() - started < 5  # some 0.5 s; a row at a time would take 30
     many = [f"{i:05}" for i in range(33_000)]  # more than SQLite takes in one statement
     assert len(store.heads(RAW, many)) == 10_000
-    store.keep_paid("m1", [(doc_id, doc_id, Made({})) for doc_id in ids[:100]], "run", NOW)
+    store.keep_paid("ticket_summaries", "m1", [(doc_id, doc_id, Made({})) for doc_id in ids[:100]], [], "run", NOW)
     assert len(store.paid("m1", many)) == 100
     with store.begin("run", NOW) as transaction:
         assert transaction.delete(RAW, many) == 10_000
@@ -460,7 +460,7 @@ def test_json_comes_back_as_it_went(store: SqlCompanyStore) -> None:
         with store.begin("run", NOW) as transaction:
             transaction.save_state("v", value)
             transaction.upsert(RAW, [put("1", value)])
-        store.keep_paid("json", [(repr(value), "1", Made(value))], "run", NOW)
+        store.keep_paid("ticket_summaries", "json", [(repr(value), "1", Made(value))], [], "run", NOW)
         assert store.state("v") == value
         assert store.get(RAW, ["1"])["1"].payload == {"text": value}
         assert store.paid("json", [repr(value)])[repr(value)].payload == value

@@ -68,8 +68,8 @@ def fill(settings: Settings, company: CompanyId, rows: int, seed: int = 1) -> No
         paid = [
             (f"s{n}", f"{n}", Made({"text": chance.choice(ODD)}, chance.randbytes(n), n, 0.1 * n)) for n in range(50)
         ]
-        store.keep_paid("gpt", paid, "run", NOW)
-        store.keep_paid("embed", [("s1", "1", Made(None, None, 3, 1e-9))], "run", NOW)
+        store.keep_paid("ticket_summaries", "gpt", paid, [], "run", NOW)
+        store.keep_paid("ticket_summaries", "embed", [("s1", "1", Made(None, None, 3, 1e-9))], [], "run", NOW)
 
 
 def name(number: int) -> str:

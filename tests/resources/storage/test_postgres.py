@@ -219,7 +219,7 @@ def test_an_upgrade_makes_roles_and_tables_and_can_be_repeated(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("CASEBOOK_HOME", str(tmp_path / "home"))
     said = done("storage", "upgrade")
-    assert "version 0002, new." in said.out
+    assert "version 0003, new." in said.out
     assert "made the role someone" in said.out
     assert "up to date" in done("storage", "upgrade").out
     assert done("storage", "check", "--json").json["ok"] is True
@@ -240,7 +240,7 @@ def test_upgrades_at_the_same_time_come_one_after_the_other(postgres_server: Pos
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(done_by) == ["", "0002", "0002", "0002"]
+    assert sorted(done_by) == ["", "0003", "0003", "0003"]
 
 
 Changed = Callable[[PostgresServer, Settings], Settings]
@@ -309,7 +309,7 @@ def test_who_loses_the_lock_cannot_write_any_more(postgres: Settings) -> None:
                 lambda: store.changes("raw_tickets", 0, 9),
                 lambda: write_one(store),
                 lambda: write_one(store),
-                lambda: store.keep_paid("m", [("h", "1", Made({}))], "run", NOW),
+                lambda: store.keep_paid("ticket_summaries", "m", [("h", "1", Made({}))], [], "run", NOW),
                 lambda: write_one(store),
             ]
             for attempt in tries:

@@ -236,19 +236,21 @@ def test_other_errors_of_the_work_are_not_called_the_databases(file: Path) -> No
 
 
 def of_version_1(file: Path) -> None:
-    """Take away what versions 2 and 3 brought."""
-    new = ("ticket_ratings", "raw_kb", "kb_passages")
+    """Take away what the versions since brought."""
+    new = ("ticket_ratings", "raw_kb", "kb_passages", "kb_summaries")
     with sqlite3.connect(file) as plain:
         for view in ("tickets", "processing_queue", "feedback"):
             plain.execute(f"DROP VIEW {view}")
-        for table in ("forgotten", "votes", *new):
+        for table in ("forgotten", "votes", "ledger", "batches", "batched", *new):
             plain.execute(f"DROP TABLE {table}")
         plain.execute("DROP INDEX raw_tickets_version")
         for table in [name for name in TABLES if name not in new]:
             plain.execute(f"ALTER TABLE {table} DROP COLUMN id")
             plain.execute(f"ALTER TABLE {table} DROP COLUMN created_at")
         plain.execute("DROP INDEX queue_doc")
-        plain.execute("ALTER TABLE queue DROP COLUMN id")
+        for name in ("id", "priority", "waits"):
+            plain.execute(f"ALTER TABLE queue DROP COLUMN {name}")
+        plain.execute("ALTER TABLE paid DROP COLUMN data_type")
         plain.execute("PRAGMA user_version = 1")
     plain.close()
 

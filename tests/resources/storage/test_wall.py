@@ -53,7 +53,7 @@ def fill(store: SqlCompanyStore, said: str) -> None:
         write.fail("raw_tickets", {"1": said}, {"1": NOW})
         write.forget([said], "document")
         write.vote(Vote("r", "thumbs_up", NOW, feedback_text=said))
-    store.keep_paid("m", [("h", "1", Made({"said": said}))], "run", NOW)
+    store.keep_paid("ticket_summaries", "m", [("h", "1", Made({"said": said}))], [], "run", NOW)
 
 
 @pytest.fixture
@@ -343,7 +343,7 @@ def test_a_store_neither_sees_nor_touches_another_companys_rows(filled: Settings
 def test_sql_in_any_string_is_only_a_string(filled: Settings, text: str) -> None:
     before = beta_rows(filled)
     with open_storage(filled).store(ACME) as store:
-        store.keep_paid(text, [(text, text, Made({text: text}))], text, NOW)
+        store.keep_paid("ticket_summaries", text, [(text, text, Made({text: text}))], [], text, NOW)
         with store.begin(text, text) as write:
             write.upsert("raw_tickets", [Put(text, {text: text}, text, text, text)])
             write.save_cursor(Cursor(text, text, text, 1))

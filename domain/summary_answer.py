@@ -1,0 +1,366 @@
+"""What a model answered: read, and judged against the document that it speaks of.
+
+Belongs here: reading JSON out of an answer, and every reason for which a summary is not kept.
+Does not belong here: the question (``summary_prompt``), what counts as a fact (``grounding``), asking again.
+
+A ticket can hold instructions, and a model can obey them. So nothing is taken on trust: a summary keeps no address that
+its document does not hold, no text of another document of the call, none of the prompt's own words, no tag of its own.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import Any, Final, cast
+
+from domain.grounding import links, source_text, ungrounded
+from domain.merge import language_of
+from domain.personal_data import KINDS, find, plain
+from domain.sentences import content_words
+from domain.summary import FIELD_LIMIT, Summary, shorten
+from domain.summary_prompt import Kind, clean, instructions
+
+Json = dict[str, Any]
+
+ACCEPT_VERSION: Final = "1"
+"""Changes whenever an answer would be judged in another way."""
+
+
+class Unreadable(ValueError):
+    """An answer holds no summary at all."""
+
+
+class Rejected(ValueError):
+    """A summary that cannot be kept. ``faults`` are sentences for the model and for people, without personal data."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__(" ".join(faults))
+        self.faults = tuple(faults)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------
+
+_FIELDS = frozenset({"problem", "cause", "solution", "result", "tags"})
+_THOUGHT = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_OPENS = re.compile(r"[\[{]")
+_TRIES = 64  # places where JSON may begin; an answer of braces only costs no more
+_DECODER = json.JSONDecoder()
+
+
+def parse(text: str) -> dict[str, Json]:
+    """The summaries in an answer: fields by the id that they name; "" for one without an id.
+
+    Reads JSON in code fences, between words, as {"summaries": […]}, as a list, as one object, as an object by id; of an
+    answer that was cut off, the summaries that are whole. Two different ones under one id are both left out, for
+    nobody knows which is meant. The fields are as they came: ``accept`` judges them. Raises ``Unreadable``.
+    """
+    found: dict[str, Json] = {}
+    doubtful: set[str] = set()
+    for name, fields in _summaries(text):
+        if found.setdefault(name, fields) != fields:
+            doubtful.add(name)
+    if not found:
+        raise Unreadable("The answer holds no JSON with a summary.")
+    return {name: fields for name, fields in found.items() if name not in doubtful}
+
+
+def _summaries(text: str) -> Iterator[tuple[str, Json]]:
+    for value in _values(_THOUGHT.sub("", text)):
+        yield from _summaries_in(value)
+
+
+def _values(text: str) -> Iterator[Any]:
+    """The JSON values that stand in a text, outermost first; none of what is inside another."""
+    at = tries = 0
+    while tries < _TRIES and (begin := _OPENS.search(text, at)):
+        try:
+            value, at = _DECODER.raw_decode(text, begin.start())
+        except (ValueError, RecursionError):
+            at = begin.end()
+            tries += 1
+        else:
+            yield value
+
+
+def _summaries_in(value: Any) -> Iterator[tuple[str, Json]]:
+    if isinstance(value, list):
+        for one in cast("list[Any]", value):
+            if isinstance(one, dict) and _is_summary(cast(Json, one)):
+                yield _named(cast(Json, one))
+    elif isinstance(value, dict):
+        fields = cast(Json, value)
+        if _is_summary(fields):
+            yield _named(fields)
+        elif isinstance(fields.get("summaries"), list | dict):
+            yield from _summaries_in(fields["summaries"])
+        else:
+            for name, one in fields.items():
+                if isinstance(one, dict) and _is_summary(cast(Json, one)):
+                    yield name, cast(Json, one)
+
+
+def _is_summary(value: Mapping[str, Any]) -> bool:
+    return not _FIELDS.isdisjoint(value)
+
+
+def _named(fields: Json) -> tuple[str, Json]:
+    name = fields.get("id")
+    return str(name) if isinstance(name, str | int) else "", fields
+
+
+# --- judging ----------------------------------------------------------------------------------------------------
+
+_SAYS_NOTHING = frozenset(
+    """
+    n/a na none null nil unknown unspecified - -- — … ... ? "" not specified not stated not mentioned not applicable
+    no information not provided not known not available 없음 해당없음 해당 없음 미상 알 수 없음 언급 없음 명시되지 않음
+    정보 없음 확인되지 않음 파악되지 않음
+    """.split()
+) | {
+    "not specified", "not stated", "not mentioned", "not applicable", "no information", "not provided", "not known",
+    "not available", "해당 없음", "알 수 없음", "언급 없음", "명시되지 않음", "정보 없음", "확인되지 않음", "파악되지 않음",
+}  # fmt: skip
+_PLACEHOLDER = re.compile(rf"\[ ?(?:{'|'.join(KINDS)})[ \\_-]{{0,3}}\d{{1,6}} ?\]", re.IGNORECASE)
+_MARK = re.compile(r"DATA-[0-9a-f]{16}|<<<DATA-|DATA-…", re.IGNORECASE)
+_SCRIPT = re.compile(r"\b(?:javascript|vbscript|data) ?:(?=[^\s])", re.IGNORECASE)
+_KIND_NAMES = {
+    "EMAIL": "an e-mail address",
+    "PHONE": "a telephone number",
+    "CARD": "a card number",
+    "RRN": "a resident registration number",
+    "IBAN": "a bank account",
+    "SECRET": "a password or key",
+}
+
+
+def accept(
+    kind: Kind,
+    document: Json,
+    fields: Mapping[str, Any],
+    *,
+    method: str,
+    others: Sequence[Json] = (),
+    last: bool = False,
+) -> Summary:
+    """The summary, if it may be kept. ``document`` and ``fields`` are as people wrote them, not masked; ``others`` are
+    the other documents of the same call.
+
+    Fields that are too long are shortened, tags that the document does not hold are dropped. Raises ``Rejected`` with
+    all faults: no problem, a wrong type or language, an address or personal datum that is not in the document, text of
+    another document or of the prompt, a placeholder that stands for nothing, a fact that is not in the document. With
+    ``last`` facts that are not there are no fault; they are named in ``Summary.ungrounded``.
+    """
+    faults: list[str] = []
+    texts = {name: _text(fields, name, faults, last) for name in ("problem", "cause", "solution", "result")}
+    tags = _tags(fields, faults)
+    if not texts["problem"] and not faults:
+        faults.append("The problem is missing.")
+    language = _language(document)
+    source = source_text(kind, document)
+    said = [text for text in texts.values() if text]
+    faults += _foreign(kind, source, language, said, [source_text(kind, other) for other in others])
+    unknown = ungrounded(kind, document, said)
+    if unknown and not last:
+        thing = _thing(kind)
+        faults += (f"The {thing} does not say {_quoted(fact)}." for fact in unknown)
+    if faults:
+        raise Rejected(tuple(dict.fromkeys(faults)))
+    return Summary(
+        problem=texts["problem"],
+        cause=texts["cause"] or None,
+        solution=texts["solution"],
+        result=texts["result"],
+        tags=tuple(_tags_of_document(tags, source)),
+        method=method,
+        language=language,
+        ungrounded=tuple(unknown),
+    )
+
+
+def _thing(kind: Kind) -> str:
+    return "article" if kind == "kb" else "ticket"
+
+
+def _language(document: Json) -> str:
+    """ "ko", "en" or "other"; articles come with their source's code, such as "en-us"."""
+    code = str(document["language"]).lower().replace("_", "-").partition("-")[0]
+    return code if code in ("ko", "en") else "other"
+
+
+def _text(fields: Mapping[str, Any], name: str, faults: list[str], last: bool) -> str:
+    value = fields.get(name)
+    if value is None:
+        if name not in fields and name in ("solution", "result") and not last:
+            faults.append(f"The field {name} is missing.")
+        return ""
+    if not isinstance(value, str):
+        faults.append(f"The field {name} must be text.")
+        return ""
+    text = shorten(clean(value), FIELD_LIMIT)
+    return "" if text.strip(" .").lower() in _SAYS_NOTHING else text
+
+
+def _tags(fields: Mapping[str, Any], faults: list[str]) -> list[str]:
+    value = fields.get("tags")
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return value[:FIELD_LIMIT].split(",")
+    if isinstance(value, list) and all(isinstance(tag, str) for tag in cast("list[Any]", value)):
+        return cast("list[str]", value)
+    faults.append("The tags must be a list of texts.")
+    return []
+
+
+def _quoted(text: str) -> str:
+    """A string at fault, as it may be shown: short, and by its kind alone where it is personal."""
+    personal = find(text)
+    return _KIND_NAMES[personal[0].kind] if personal else f'"{shorten(text, 40)}"'
+
+
+# --- what does not come from the document ------------------------------------------------------------------------
+
+
+def _foreign(kind: Kind, source: str, language: str, said: Sequence[str], others: Sequence[str]) -> Iterator[str]:
+    """The faults that no summary is kept with, however often it was asked for."""
+    thing, text = _thing(kind), "\n".join(said)
+    if not text:
+        return
+    spoken = language_of(" ".join(_LATIN_NAME.sub(" ", one) for one in said))
+    if language == "ko" and spoken != "ko":
+        yield f"Write in Korean, the language of the {thing}."
+    elif language == "en" and spoken != "en":
+        yield f"Write in English, the language of the {thing}."
+    yield from _foreign_data(thing, source, text)
+    own, prompt = _known(source), _prompt()
+    leaked = _runs(text) - own.runs
+    if not leaked.isdisjoint(prompt) or (_MARK.search(text) and not _MARK.search(source)):
+        yield "It repeats the instructions instead of summarising."
+    for known in map(_known, others):
+        if not known.words <= own.words and _is_of(known, own, leaked, said):
+            yield f"It tells what another {thing} says."
+            break
+
+
+_LATIN_NAME = re.compile(r"(?:[A-Za-z][\w.:/@+-]*\d|\w+://|\S+@)\S*")
+
+
+def _foreign_data(thing: str, source: str, text: str) -> Iterator[str]:
+    """Addresses, personal data, and placeholders for them."""
+    if unknown := [link for link in links(text) if not _is_link_of(link, source)]:
+        host = re.split("[/?#]", unknown[0])[0].rpartition("@")[2]
+        yield f"It names a web address ({shorten(host, 40)}) that the {thing} does not hold."
+    if _SCRIPT.search(text) and not _SCRIPT.search(source):
+        yield f"It holds a script that the {thing} does not hold."
+    held = {(datum.kind, datum.same) for datum in find(source)} if (stated := find(text)) else set[tuple[str, str]]()
+    digits = re.sub(r"\D", "", plain(source)) if stated else ""
+    for datum in stated:
+        known = (datum.kind, datum.same) in held or (datum.same.isdigit() and datum.same in digits)
+        if not known and plain(text[datum.start : datum.end]) not in plain(source):
+            yield f"It names {_KIND_NAMES[datum.kind]} that the {thing} does not hold."
+    if any(one not in source for one in _PLACEHOLDER.findall(text)):
+        yield f"It holds a placeholder that the {thing} does not hold."
+
+
+def _is_link_of(link: str, source: str) -> bool:
+    """Whether a document holds a link, or one that leads on from it (a summary may leave off the rest of the path)."""
+    return any(told == link or told.startswith((f"{link}/", f"{link}?", f"{link}#")) for told in links(source))
+
+
+# --- text of others ----------------------------------------------------------------------------------------------
+
+_WORD = re.compile(r"[가-힣]+|[^\W_]+")
+_RUN, _RUN_KOREAN = 6, 4  # words in a row that are no coincidence; a Korean word says as much as one and a half
+_ENOUGH = 6  # content words that a field must have before it can be told whose it is
+_OWN_AT_MOST, _OTHER_BY = 0.4, 0.4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """The runs of words of a text (their hashes), and its content words."""
+
+    runs: frozenset[int]
+    words: frozenset[str]
+
+
+@lru_cache(maxsize=24)
+def _known(text: str) -> _Known:
+    """Kept for a while: each document of a call is compared with all others."""
+    return _Known(frozenset(_runs(text)), frozenset(_content(text)))
+
+
+@lru_cache(maxsize=1)
+def _prompt() -> frozenset[int]:
+    kinds: tuple[Kind, ...] = ("ticket", "kb")
+    return frozenset(
+        run for kind in kinds for language in ("ko", "en", "other") for run in _runs(instructions(kind, language))
+    )
+
+
+def _runs(text: str) -> set[int]:
+    words = _WORD.findall(plain(clean(text)).lower())
+    return {hash(run) for run in _windows(words)}
+
+
+def _windows(words: list[str]) -> Iterator[tuple[str, ...]]:
+    for at in range(len(words) - _RUN_KOREAN + 1):
+        short = tuple(words[at : at + _RUN_KOREAN])
+        if all("가" <= word[0] <= "힣" for word in short):
+            yield short
+        elif at + _RUN <= len(words):
+            yield tuple(words[at : at + _RUN])
+
+
+def _content(text: str) -> set[str]:
+    """Content words without most of their endings."""
+    return {word if word[0] > "z" or not word.isalpha() else word[:5] for word in content_words(plain(clean(text)))}
+
+
+def _is_of(other: _Known, own: _Known, leaked: set[int], said: Sequence[str]) -> bool:
+    """Whether a summary tells what ``other`` says: a run of words that only that one has, with words that only that one
+    has; or a field that shares far more words with it than with its own document."""
+    foreign = [_content(text) & (other.words - own.words) for text in said]
+    if len(set[str]().union(*foreign)) > 1 and not leaked.isdisjoint(other.runs):
+        return True
+    for text in said:
+        words = _content(text)
+        if len(words) >= _ENOUGH:
+            share, theirs = (len(words & known.words) / len(words) for known in (own, other))
+            if share < _OWN_AT_MOST and theirs > share + _OTHER_BY:
+                return True
+    return False
+
+
+# --- tags ---------------------------------------------------------------------------------------------------------
+
+_PART = re.compile(r"[가-힣]+|[a-z0-9]+|[^\W_]+")
+
+
+def _tags_of_document(tags: Iterable[str], source: str) -> Iterator[str]:
+    """The tags whose words stand in the document, whatever their endings; none with personal data or an address."""
+    told = "".join(_PART.findall(plain(clean(source)).lower()))
+    starts = frozenset(_PART.findall(plain(clean(source)).lower()))
+    for tag in islice(tags, 50):
+        name = plain(clean(tag)).strip().lower()
+        parts = _PART.findall(name)
+        if (
+            parts
+            and len(name) <= 60
+            and not find(tag)
+            and not links(tag)
+            and all(_is_told(part, told, starts) for part in parts)
+        ):
+            yield name
+
+
+def _is_told(part: str, told: str, starts: frozenset[str]) -> bool:
+    if part in starts:
+        return True
+    if "가" <= part[0] <= "힣":
+        # Compounds are written together or apart, with particles between: 자동결제 of "자동으로 결제".
+        return part in told or any(part[:at] in told and part[at:] in told for at in range(2, len(part) - 1))
+    if part.isdigit() or len(part) < 4:
+        return False
+    return part in told or any(word.startswith(part[: max(4, len(part) - 3)]) for word in starts)

@@ -1,0 +1,36 @@
+"""What a company may still spend, and the stop before it is spent.
+
+Belongs here: holding back money for calls on their way, so that together they stay below the limit.
+Does not belong here: what a call costs (``prices``), or adding up what was spent (the ledger, in ``resources/storage``).
+"""
+
+from domain.stage import Pause
+
+
+class Budget:
+    """``limit`` US$ of which ``spent`` are gone already; ``limit`` None: no limit. One thread uses it."""
+
+    def __init__(self, limit: float | None, spent: float = 0.0) -> None:
+        self.limit = limit
+        self.spent = spent
+        self._held = 0.0
+
+    def reserve(self, most: float | None) -> float:
+        """Hold back what a call can cost at most; ``settle`` must follow with what is given here. Raises ``Pause`` when the
+        call could exceed the limit. An unknown price (None) holds nothing back, and is let through only without a limit."""
+        if self.limit is None:
+            return 0.0
+        # At the limit itself nothing more is paid for, not even what costs nothing: the next call could.
+        if most is None or self.spent + self._held + most > self.limit or self.spent >= self.limit:
+            raise Pause(
+                f"the month's budget of ${self.limit:,.2f} is used up (${self.spent:,.2f} spent); "
+                "'casebook company set ID budget_monthly=…' raises it",
+                is_trouble=False,
+            )
+        self._held += most
+        return most
+
+    def settle(self, held: float, cost: float | None) -> None:
+        """The call is over, and has cost so much; None where no price is known, 0 where nothing was paid."""
+        self._held = max(0.0, self._held - held)
+        self.spent += cost or 0.0
