@@ -8,7 +8,7 @@ is no fact here, and a fact counts as said when its value occurs anywhere in the
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -87,7 +87,7 @@ def _link(spelled: str) -> str:
 
 # --- dates and times --------------------------------------------------------------------------------------------
 
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
     "(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)\.?"
@@ -131,17 +131,17 @@ def _readings(match: re.Match[str], order: str) -> Iterator[str]:
 
 
 def _month(spelled: str) -> int:
-    return int(spelled) if spelled.isdigit() else _MONTHS.index(spelled[:3].lower()) + 1
+    return int(spelled) if spelled.isdigit() else list[str](_MONTHS).index(spelled[:3].lower()) + 1
 
 
-def _times(text: str) -> Iterator[tuple[int, int, str]]:
+def _times(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     """Start, end, and minutes after noon or midnight: twelve hours are one round, for who wrote a.m. may not repeat it."""
     for match in _TIME.finditer(text):
         groups = match.groups()
         hour = groups[0] or groups[3] or groups[5] or groups[7]
         minute = groups[1] or groups[4] or groups[8] or ("30" if groups[9] else "0")
         if int(hour) <= 24 and int(minute) < 60:
-            yield match.start(), match.end(), str(int(hour) % 12 * 60 + int(minute))
+            yield match.start(), match.end(), (str(int(hour) % 12 * 60 + int(minute)),)
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------
@@ -150,7 +150,8 @@ _MANNER_OF_SPEAKING = 12  # numbers up to here are counted, written out, or numb
 _NUMBER = re.compile(
     r"(?P<before>[$€£¥₩₹]|\b(?:USD|EUR|GBP|KRW|JPY) ?)?(?<![A-Za-z0-9_.,])"
     r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}|\d+(?:[.,]\d+)?)"
-    r"(?P<after> ?(?:만|천|백|억)(?: ?\d[\d,]*(?:천|백)?)?(?= ?원)| ?(?:[$€£¥₩₹]|원|달러|dollars?|euros?|pounds?|bucks|usd|eur|krw)"
+    r"(?P<after> ?(?:만|천|백|억)(?: ?\d[\d,]*(?:천|백)?)?(?= ?원)"
+    r"| ?(?:[$€£¥₩₹]|원|달러|dollars?|euros?|pounds?|bucks|usd|eur|krw)"
     r"|[kKmM](?![A-Za-z])|만|천(?=\D))?",
     re.IGNORECASE,
 )
@@ -241,31 +242,33 @@ _QUANTITY = re.compile(
 )
 _NAME = re.compile(r"(?<![A-Za-z0-9_@#'.-])[A-Z][A-Za-z0-9]*(?:['&-][A-Za-z0-9]+)*(?![A-Za-z0-9_@])")
 _SENTENCE_START = re.compile(r"(?:^|[.!?…:;\n\"“”'‘(\[>/*•|-]|\d[.)])\s*$")
-_NO_NAMES = frozenset(
+_NO_NAMES_TEXT = """
+    i i'm i've i'd i'll customer customers client clients agent agents user users support service services team staff
+    company representative helpdesk desk care rep department manager engineer technician operator ticket issue problem cause
+    solution result resolution status id ids ok okay faq url urls pin pdf csv pc app apps api dm dms sms e-mail email
+    emails tv it hr vip asap n/a na tbd mr mrs ms dr sir madam english korean monday tuesday wednesday thursday friday
+    saturday sunday mon tue tues wed thu thur thurs fri sat sun january february march april may june july
+    august september october november
+    december jan feb mar apr jun jul aug sep sept oct nov dec christmas easter the a an in on at for to and or but not
+    no yes please thanks thank settings phone account order website web online internet page link wifi wi-fi am pm
+    so finally direct message os gps btw also however then is was suggested replied asked advised enquiring assistant
     """
-    i i'm i've i'd i'll customer customers client clients agent agents user users support service services team staff company
-    representative helpdesk desk care rep department manager engineer technician operator ticket issue problem cause
-    solution result resolution status id ids ok okay faq url urls pin pdf csv pc app apps api dm dms sms e-mail email emails
-    tv it hr vip asap n/a na tbd mr mrs ms dr sir madam english korean monday tuesday wednesday thursday friday saturday
-    sunday mon tue tues wed thu thur thurs fri sat sun january february march april may june july august september october
-    november december jan feb mar apr jun jul aug sep sept oct nov dec christmas easter the a an in on at for to and or but
-    not no yes please thanks thank settings phone account order website web online internet page link wifi wi-fi am pm
-    """.split()
-)
+_NO_NAMES = frozenset(_NO_NAMES_TEXT.split())
 _IN_HANGUL = {
     "outlook": "아웃룩", "excel": "엑셀", "word": "워드", "powerpoint": "파워포인트", "wifi": "와이파이", "windows": "윈도",
     "android": "안드로이드", "iphone": "아이폰", "ipad": "아이패드", "google": "구글", "chrome": "크롬", "kakao": "카카오",
     "kakaotalk": "카카오톡", "naver": "네이버", "galaxy": "갤럭시", "samsung": "삼성", "apple": "애플", "safari": "사파리",
     "edge": "엣지", "usb": "유에스비", "bluetooth": "블루투스", "zoom": "줌", "teams": "팀즈", "slack": "슬랙", "mac": "맥",
-    "explorer": "익스플로러", "microsoft": "마이크로소프트", "facebook": "페이스북", "instagram": "인스타", "youtube": "유튜브",
+    "explorer": "익스플로러", "microsoft": "마이크로소프트", "facebook": "페이스북", "instagram": "인스타",
+    "youtube": "유튜브",
     "vpn": "브이피엔", "server": "서버", "erp": "이알피", "sso": "통합인증", "otp": "일회용", "ip": "아이피", "lan": "랜선",
 }  # fmt: skip
 
 
-def _codes(text: str) -> Iterator[tuple[int, int, str]]:
+def _codes(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     for match in _CODE.finditer(text):
         if not _is_quantity(match[0]):
-            yield match.start(), match.end(), _compact(match[0])
+            yield match.start(), match.end(), (_compact(match[0]),)
 
 
 def _is_quantity(token: str) -> bool:
@@ -276,7 +279,7 @@ def _is_quantity(token: str) -> bool:
     )
 
 
-def _names(text: str) -> Iterator[tuple[int, int, str]]:
+def _names(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     """Words with a capital where the grammar asks for none; in Korean every one is a name."""
     korean = re.search("[가-힣]", text) is not None
     for match in _NAME.finditer(text):
@@ -285,7 +288,7 @@ def _names(text: str) -> Iterator[tuple[int, int, str]]:
         if name.lower() in _NO_NAMES or len(name) < 2:
             continue
         if inner or korean or not _SENTENCE_START.search(text[max(0, match.start() - 4) : match.start()]):
-            yield match.start(), match.end(), _compact(name)
+            yield match.start(), match.end(), (_compact(name),)
 
 
 def _compact(text: str) -> str:
@@ -295,41 +298,51 @@ def _compact(text: str) -> str:
 # --- putting it together ----------------------------------------------------------------------------------------
 
 
-def _facts(text: str) -> Iterator[_Fact]:
-    """The facts of a summary. What one pattern has read no other one reads again."""
-    taken = bytearray(len(text))
+_Stated = tuple[int, int, tuple[str, ...]]
+"""Start, end, and the values of a fact; no values: nothing to look up, and nothing for another reader either."""
 
-    def free(start: int, end: int) -> bool:
-        if any(taken[start:end]):
-            return False
-        taken[start:end] = b"\1" * (end - start)
-        return True
 
-    for match in _LINK.finditer(text):
-        if free(*match.span()) and (link := _link(match[0])):
-            yield _Fact("link", match[0], (link,))
-    for match in re.finditer(
-        r"\S+@\S+|@\w+|#[^\W\d_]\w*", text
-    ):  # addresses are another check's, handles and hashtags nobody's
-        free(*match.span())
-    for start, end, readings in _dates(text):
-        if free(start, end):
-            yield _Fact("date", text[start:end], readings)
-    for start, end, minutes in _times(text):
-        if free(start, end):
-            yield _Fact("time", text[start:end], (minutes,))
-    for start, end, code in _codes(text):
-        if free(start, end):
-            yield _Fact("code", text[start:end], (code,))
-    for match in _GROUPED.finditer(text):
-        if free(*match.span()):
-            yield _Fact("grouped", match[0], tuple(re.findall(r"\d+", match[0])))
+def _stated_links(text: str) -> Iterator[_Stated]:
+    return ((match.start(), match.end(), (_link(match[0]),)) for match in _LINK.finditer(text))
+
+
+def _not_facts(text: str) -> Iterator[_Stated]:
+    """Mail addresses are another check's; handles and hashtags are nobody's."""
+    return ((match.start(), match.end(), ()) for match in re.finditer(r"\S+@\S+|@\w+|#[^\W\d_]\w*", text))
+
+
+def _stated_groups(text: str) -> Iterator[_Stated]:
+    return ((match.start(), match.end(), tuple(re.findall(r"\d+", match[0]))) for match in _GROUPED.finditer(text))
+
+
+def _stated_numbers(text: str) -> Iterator[_Stated]:
     for start, end, values, money in _numbers(text):
-        if free(start, end) and (money or not (values[0].isdigit() and int(values[0][:9]) <= _MANNER_OF_SPEAKING)):
-            yield _Fact("number", text[start:end].strip(), values)
-    for start, end, name in _names(text):
-        if free(start, end):
-            yield _Fact("name", text[start:end], (name,))
+        told = money or not values[0].isdigit() or int(values[0][:9]) > _MANNER_OF_SPEAKING
+        yield start, end, values if told else ()
+
+
+_READERS: tuple[tuple[str, Callable[[str], Iterator[_Stated]]], ...] = (
+    ("link", _stated_links),
+    ("", _not_facts),
+    ("date", _dates),
+    ("time", _times),
+    ("code", _codes),
+    ("grouped", _stated_groups),
+    ("number", _stated_numbers),
+    ("name", _names),
+)
+
+
+def _facts(text: str) -> Iterator[_Fact]:
+    """The facts of a summary. What one reader has read no other one reads again."""
+    taken = bytearray(len(text))
+    for kind, read in _READERS:
+        for start, end, values in read(text):
+            if any(taken[start:end]):
+                continue
+            taken[start:end] = b"\1" * (end - start)
+            if values:
+                yield _Fact(kind, text[start:end].strip(), values)
 
 
 class _Source:
@@ -366,7 +379,7 @@ class _Source:
 
     @cached_property
     def _minutes(self) -> frozenset[str]:
-        return frozenset(minutes for _, _, minutes in _times(self._text))
+        return frozenset(minutes for _, _, values in _times(self._text) for minutes in values)
 
     @cached_property
     def _values(self) -> frozenset[str]:
@@ -383,7 +396,7 @@ class _Source:
 
     @cached_property
     def _codes(self) -> frozenset[str]:
-        return frozenset(code for _, _, code in _codes(self._text))
+        return frozenset(code for _, _, values in _codes(self._text) for code in values)
 
     @cached_property
     def _compact(self) -> str:

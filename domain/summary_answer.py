@@ -112,16 +112,12 @@ def _named(fields: Json) -> tuple[str, Json]:
 
 # --- judging ----------------------------------------------------------------------------------------------------
 
-_SAYS_NOTHING = frozenset(
-    """
-    n/a na none null nil unknown unspecified - -- — … ... ? "" not specified not stated not mentioned not applicable
-    no information not provided not known not available 없음 해당없음 해당 없음 미상 알 수 없음 언급 없음 명시되지 않음
-    정보 없음 확인되지 않음 파악되지 않음
-    """.split()
-) | {
-    "not specified", "not stated", "not mentioned", "not applicable", "no information", "not provided", "not known",
-    "not available", "해당 없음", "알 수 없음", "언급 없음", "명시되지 않음", "정보 없음", "확인되지 않음", "파악되지 않음",
-}  # fmt: skip
+_SAYS_NOTHING_TEXT = (
+    "n/a|na|none|null|nil|unknown|unspecified|-|--|—|…|?|not specified|not stated|not mentioned|not applicable|not known"
+    "|no information|not provided|not available|없음|해당없음|해당 없음|미상|알 수 없음|언급 없음|명시되지 않음|정보 없음"
+    "|확인되지 않음|파악되지 않음|"
+)
+_SAYS_NOTHING = frozenset(_SAYS_NOTHING_TEXT.split("|"))
 _PLACEHOLDER = re.compile(rf"\[ ?(?:{'|'.join(KINDS)})[ \\_-]{{0,3}}\d{{1,6}} ?\]", re.IGNORECASE)
 _MARK = re.compile(r"DATA-[0-9a-f]{16}|<<<DATA-|DATA-…", re.IGNORECASE)
 _SCRIPT = re.compile(r"\b(?:javascript|vbscript|data) ?:(?=[^\s])", re.IGNORECASE)
