@@ -188,6 +188,9 @@ def chat_cost(account: LlmAccount, body: Json, model: str) -> int:
                 "Unsupported value: 'temperature' does not support this value with this model. Only the default (1) is."
             )
             raise refused(400, said, param="temperature", code="unsupported_value")
+    elif "reasoning_effort" in body:
+        said = "Unrecognized request argument supplied: reasoning_effort"
+        raise refused(400, said, param="reasoning_effort")
     _check_format(account, body)
     tokens = llm_model.prompt_tokens(messages)
     asked = _most(body) or 0

@@ -146,7 +146,9 @@ class LlmAccount:
     files: dict[str, Any] = field(default_factory=dict[str, Any])
     batches: dict[str, Any] = field(default_factory=dict[str, Any])
     buckets: dict[str, Bucket] = field(default_factory=dict[str, Bucket])
+    #: Requests since its options were set, and files and batches that it ever had.
     served: int = 0
+    made: int = 0
 
     def __post_init__(self) -> None:
         self.limit()

@@ -58,3 +58,11 @@ def samples() -> Iterator[Sandbox]:
     """The sample companies, for tests that only read."""
     with Sandbox() as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def llm(running: Sandbox) -> Sandbox:
+    """The sandbox with its LLM accounts as new."""
+    for name in ("one", "two"):
+        running.llm_admin(name, "reset")
+    return running
