@@ -425,7 +425,10 @@ class _Source:
                 return self._tells_name(fact.values[0])
 
     def _tells_name(self, name: str) -> bool:
-        if name in self._words or (len(name) > 3 and name[: max(4, len(name) - 2)] in self._compact):
+        if name in self._words or (len(name) > 3 and name in self._compact):
+            return True
+        stem = name[: max(4, len(name) - 2)]  # Canadian of Canada
+        if any(word.startswith(stem) for word in self._words):
             return True
         hangul = _IN_HANGUL.get(name)
         return (hangul is not None and hangul in self._compact) or (2 < len(name) < 6 and name in self._initials)

@@ -41,6 +41,8 @@ def cut(kind: Kind, document: Json, most: int, count: Count) -> Json:
         return document
     while room > 0:
         shorter = _ticket(document, sizes, room, count) if kind == "ticket" else _article(document, room, count)
+        if shorter is None:
+            break
         # The parts were counted one by one; together they may be more.
         if count("\n".join(lines(kind, shorter))) <= most:
             return shorter
@@ -51,7 +53,8 @@ def cut(kind: Kind, document: Json, most: int, count: Count) -> Json:
 # --- threads ----------------------------------------------------------------------------------------------------
 
 
-def _ticket(document: Json, sizes: Sequence[int], room: int, count: Count) -> Json:
+def _ticket(document: Json, sizes: Sequence[int], room: int, count: Count) -> Json | None:
+    """The ticket within ``room``; None if not even a part of one message fits."""
     messages: list[Json] = document["messages"]
     language: str = document["language"]
     subject, used = _fitted(document["subject"], room // _TITLE, language, count)
@@ -77,6 +80,8 @@ def _ticket(document: Json, sizes: Sequence[int], room: int, count: Count) -> Js
                 continue
             kept[at] = {**messages[at], "text": text}
         room -= size + note
+    if not kept:
+        return None
     return {**document, "subject": subject, "messages": list(_with_notes(messages, kept, language))}
 
 
@@ -140,13 +145,16 @@ def _about(number: int) -> int:
 # --- articles and single texts ----------------------------------------------------------------------------------
 
 
-def _article(document: Json, room: int, count: Count) -> Json:
+def _article(document: Json, room: int, count: Count) -> Json | None:
+    """The article within ``room``; None if nothing of its text fits."""
     language: str = document["language"]
     title, used = _fitted(document["title"], room // _TITLE, language, count)
     room -= used
     path, used = _fitted(" > ".join(document["path"]), room // _TITLE, language, count)
     whole = path == " > ".join(document["path"])
     text, _ = _fitted(document["text"], room - used, language, count)
+    if not text and document["text"]:
+        return None
     return {**document, "title": title, "path": document["path"] if whole else [path] if path else [], "text": text}
 
 
