@@ -53,7 +53,9 @@ THOUGHT = 4_000
 
 _OPENAI = re.compile(r"(^|\.)(openai\.com|azure\.com)$")
 _THINKS = re.compile(r"(?:models/)?(?:ft:)?(?:o[1-9]|gpt-[5-9]|gemini-(?:2\.5|[3-9]))")
-_MONEY = re.compile(r"insufficient_quota|credit_balance|billing|payment_required|hard_limit|exceeded your current quota")
+_MONEY = re.compile(
+    r"insufficient_quota|credit_balance|billing|payment_required|hard_limit|exceeded your current quota"
+)
 _TOO_LONG = re.compile(
     r"context_length_exceeded|context (?:length|window|size)|maximum context|too many (?:input )?tokens|prompt is too long"
     r"|input is too long|input token count|string_above_max_length"
@@ -82,12 +84,17 @@ def first_dialect(provider: Provider, mode: Mode = "json_schema") -> Dialect:
     return Dialect(mode, "max_completion_tokens" if is_openai or is_own else "max_tokens", not is_own, thinks)
 
 
+def sized(provider: Provider, call: Call) -> Call:
+    """The call with room for what a model thinks before it answers, which counts as answer."""
+    return replace(call, max_tokens=call.max_tokens + THOUGHT) if _THINKS.match(provider.model.lower()) else call
+
+
 def body(provider: Provider, call: Call, dialect: Dialect) -> Json:
     """The request as JSON: what ``chat`` sends, and a line of a batch holds."""
     # Azure finds the deployment in the address that the SDK makes of the model's name.
     made: Json = {"model": provider.deployment or provider.model, "messages": list(call.messages)}
     if dialect.tokens:
-        made[dialect.tokens] = call.max_tokens + (THOUGHT if _THINKS.match(provider.model.lower()) else 0)
+        made[dialect.tokens] = call.max_tokens
     if dialect.temperature:
         made["temperature"] = 0
     if dialect.effort:
@@ -238,15 +245,16 @@ def _sdk(provider: Provider, key: str, timeout: float) -> openai.OpenAI:
         "timeout": httpx2.Timeout(timeout, connect=CONNECT),
         "admin_api_key": "",
         "organization": "",
+        "project": "",
         "webhook_secret": "",
     }
     if provider.style == "azure":
-        secret = {"azure_ad_token": key} if provider.auth == "token" else {"api_key": key}
+        secret: dict[str, Any] = {"azure_ad_token": key} if provider.auth == "token" else {"api_key": key}
         sdk: openai.OpenAI = openai.AzureOpenAI(
-            azure_endpoint=provider.url, api_version=provider.api_version, project="", **secret, **common
+            azure_endpoint=provider.url, api_version=provider.api_version, **secret, **common
         )
     else:
-        sdk = openai.OpenAI(base_url=provider.url, api_key=key or "none", project="", **common)
+        sdk = openai.OpenAI(base_url=provider.url, api_key=key or "none", **common)
     sdk.organization = sdk.project = sdk.admin_api_key = None
     sdk._custom_headers = {}  # OPENAI_CUSTOM_HEADERS has no argument that overrides it
     return sdk
@@ -270,7 +278,15 @@ def _broken(name: str, cause: BaseException | None) -> Trouble:
 
 def _reply(name: str, read: bytes, headers: Mapping[str, str]) -> Reply:
     try:
-        said = cast("Json", json.loads(read))
+        said = json.loads(read)
+    except (ValueError, RecursionError):
+        raise Unanswered(f"{name}'s answer is broken", headers=headers) from None
+    return read_reply(name, said, headers)
+
+
+def read_reply(name: str, said: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    """A chat completion's JSON. Raises ``Unanswered`` for what is none."""
+    try:
         choice = said["choices"][0]
         message = choice["message"]
         usage = said.get("usage") or {}
@@ -282,9 +298,9 @@ def _reply(name: str, read: bytes, headers: Mapping[str, str]) -> Reply:
             tokens_out=_count(usage.get("completion_tokens")),
             model=str(said.get("model") or ""),
             request_id=str(said.get("id") or ""),
-            headers=headers,
+            headers=headers or {},
         )
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (LookupError, TypeError, AttributeError):
         raise Unanswered(f"{name}'s answer is broken", headers=headers) from None
 
 
