@@ -15,6 +15,8 @@ imports the rest of the repository, so that a stand-in can never agree with a mi
     freshdesk, freshdesk_solutions   the API v2 over a world              answers    what goes out, and how it can fail
     zendesk     the API v2 of Zendesk over the same worlds                zendesk_shape, help_center  its JSON
     vast        accounts of millions of tickets, computed
+    llm         OpenAI's API: chat, embeddings                            llm_model   what the stub model says
+    llm_account, llm_faults   keys, limits, failures                      llm_batches, llm_admin   batches; its hidden door
     admin       the hidden door that moves a world
     serve       all accounts on one port; command line; ``Sandbox`` for tests
 """
