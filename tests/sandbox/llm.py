@@ -25,7 +25,7 @@ def closed(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 SCHEMA = closed({"summaries": {"type": "array", "items": closed(FIELDS)}})
-STRICT = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": SCHEMA}}
+STRICT: Any = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": SCHEMA}}
 
 LOGIN = [
     ("subject", "Login fails"),
