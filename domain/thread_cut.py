@@ -39,10 +39,7 @@ def cut(kind: Kind, document: Json, most: int, count: Count) -> Json:
     sizes = [count(line) + 1 for line in lines(kind, document)]
     if sum(sizes) <= most:
         return document
-    while room > 0:
-        shorter = _ticket(document, sizes, room, count) if kind == "ticket" else _article(document, room, count)
-        if shorter is None:
-            break
+    while room > 0 and (shorter := _within(kind, document, sizes, room, count)):
         # The parts were counted one by one; together they may be more.
         if count("\n".join(lines(kind, shorter))) <= most:
             return shorter
@@ -50,36 +47,41 @@ def cut(kind: Kind, document: Json, most: int, count: Count) -> Json:
     raise ValueError(f"{most} tokens are too few for a summary")
 
 
+def _within(kind: Kind, document: Json, sizes: Sequence[int], room: int, count: Count) -> Json | None:
+    """What of the document fits into about ``room`` tokens; None if nothing does."""
+    return _ticket(document, sizes, room, count) if kind == "ticket" else _article(document, room, count)
+
+
 # --- threads ----------------------------------------------------------------------------------------------------
 
 
 def _ticket(document: Json, sizes: Sequence[int], room: int, count: Count) -> Json | None:
-    """The ticket within ``room``; None if not even a part of one message fits."""
     messages: list[Json] = document["messages"]
     language: str = document["language"]
     subject, used = _fitted(document["subject"], room // _TITLE, language, count)
     room -= used
-    note = count(_note_line(10**6, 10**9, language)) + 1  # each message that stays may have a gap before it
-    room -= note
+    note = count(_note_line(len(messages), 10**6, language)) + 1
+    room -= note  # at first all of the thread is one gap
     kept: dict[int, Json] = {}
     full: set[str] = set()
     for at, share in _by_weight(messages):
-        if at in kept or room - note < _LEAST:
+        gaps = 1 - (at == 0 or at - 1 in kept) - (at + 1 == len(messages) or at + 1 in kept)
+        free = room - gaps * note
+        if at in kept or free < _LEAST:
             continue
-        author = messages[at]["author"]
-        allowed = int((room - note) * share)
-        size = sizes[at + 1]
-        if size <= room - note and (size <= allowed or share == _OTHERS):
+        author, size = messages[at]["author"], sizes[at + 1]
+        allowed = max(int(free * share), _LEAST)
+        if size <= allowed or (share == _OTHERS and size <= free):
             kept[at] = messages[at]
         elif share == _OTHERS and author in full:
             continue  # what is older than the first that found no room stays out, too: no shreds of a talk
         else:
             full.add(author)
-            text, size = _fitted(messages[at]["text"], max(allowed, _LEAST), language, count)
+            text, size = _fitted(messages[at]["text"], allowed, language, count)
             if not text:
                 continue
             kept[at] = {**messages[at], "text": text}
-        room -= size + note
+        room -= size + gaps * note
     if not kept:
         return None
     return {**document, "subject": subject, "messages": list(_with_notes(messages, kept, language))}
@@ -146,7 +148,6 @@ def _about(number: int) -> int:
 
 
 def _article(document: Json, room: int, count: Count) -> Json | None:
-    """The article within ``room``; None if nothing of its text fits."""
     language: str = document["language"]
     title, used = _fitted(document["title"], room // _TITLE, language, count)
     room -= used
