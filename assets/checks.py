@@ -12,9 +12,10 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import companies
+from assets.summaries import pause_state
 from domain.errors import StorageError
 from domain.stage import TABLES
-from resources.company_run import CompanyRun
+from resources.company_run import SUMMARISED, CompanyRun
 from resources.vector_index.base import Filters
 from resources.vector_index.edge import EdgeReader
 
@@ -22,6 +23,8 @@ from resources.vector_index.edge import EdgeReader
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 Run = dg.ResourceParam[CompanyRun]
+_LOOKED_AT, _UNGROUNDED = 5_000, 0.05
+"""Summaries whose grounding is looked at, and the share of doubtful ones from which on a person should look, too."""
 
 
 @dg.asset_check(asset="ticket_collection", partitions_def=companies, description="Counts agree from stage to stage.")
@@ -87,6 +90,53 @@ def drafts_stay_out(company_run: Run) -> dg.AssetCheckResult:
             "published": len(published),
             "hidden": ", ".join(sorted(hidden)[:20]),
         },
+    )
+
+
+@dg.asset_check(
+    asset="ticket_summaries", partitions_def=companies, description="Nothing was paid for but what changed."
+)
+def paid_for_changes_only(company_run: Run) -> dg.AssetCheckResult:
+    """Each call of this run was for rows that it wrote, or that wait in the queue now: an unchanged night makes none."""
+    store, run_id = company_run.store, company_run.run_id
+    calls, documents = store.paid_calls(run_id, company_run.now)
+    wanted = 0
+    if calls:
+        wanted = sum(store.written_by(run_id, table) for table in SUMMARISED.values())
+        wanted += sum(entry.last_run == run_id for entry in store.queue() if entry.target in SUMMARISED.values())
+    return dg.AssetCheckResult(
+        passed=not calls or wanted > 0,
+        metadata={"llm_calls": calls, "documents_asked_for": documents, "documents_made_or_waiting": wanted},
+    )
+
+
+@dg.asset_check(
+    asset="ticket_summaries", partitions_def=companies, description="Nothing keeps the LLM providers from going on."
+)
+def providers_answer(company_run: Run) -> dg.AssetCheckResult:
+    """No stage stopped for something that somebody must see to: a refused key, no credit, no provider that answers. A
+    budget that is used up is no fault."""
+    paused = {table: company_run.store.state(pause_state(table)) or "" for table in SUMMARISED.values()}
+    return dg.AssetCheckResult(
+        passed=not any(paused.values()), metadata={table: said or "goes on" for table, said in paused.items()}
+    )
+
+
+@dg.asset_check(
+    asset="ticket_summaries", partitions_def=companies, description="Summaries state only what their tickets say."
+)
+def summaries_grounded(company_run: Run) -> dg.AssetCheckResult:
+    """The share of summaries with a number, date, product or address that their ticket does not have; looked at are the
+    newest ones."""
+    store = company_run.store
+    newest = [doc_id for doc_id, _ in store.window("ticket_summaries", 0, store.top("ticket_summaries"), _LOOKED_AT)]
+    rows = [row for row in store.get("ticket_summaries", newest).values() if not row.deleted]
+    doubtful = sorted(row.doc_id for row in rows if row.payload.get("ungrounded"))
+    share = len(doubtful) / len(rows) if rows else 0.0
+    return dg.AssetCheckResult(
+        passed=share <= _UNGROUNDED,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"looked_at": len(rows), "ungrounded": share, "documents": ", ".join(doubtful[:20])},
     )
 
 

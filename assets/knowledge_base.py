@@ -10,6 +10,7 @@ import dagster as dg
 
 from assets.partitions import companies
 from assets.report import result, table_metadata
+from assets.summaries import SummaryConfig, summarised
 from assets.tickets import SyncConfig, cells_outside, walk_of
 from domain import kb_stages
 from domain.errors import CasebookError
@@ -76,6 +77,17 @@ def _with_tickets(run: dg.DagsterRun) -> bool:
     """Whether tickets are collected in the same run."""
     chosen = run.asset_selection
     return not chosen or dg.AssetKey("raw_tickets") in chosen
+
+
+@_asset("raw_kb")
+def kb_summaries(config: SummaryConfig, company_run: Run) -> Result:
+    """Problem, cause, solution and tags of each published article, written as those of tickets are."""
+    articles = company_run.helpdesk.articles
+    if articles is None:
+        return result(company_run, "kb_summaries", Report())
+    writer = company_run.writer("kb")
+    stage = kb_stages.kb_summaries(company_run.company, articles.neutral, articles.made_by, writer)
+    return summarised(company_run, stage, config)
 
 
 @_asset("raw_kb")

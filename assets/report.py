@@ -49,7 +49,12 @@ def table_metadata(sources: Sequence[str]) -> dict[str, Any]:
 def result(run: CompanyRun, table: str, report: Report, **more: Any) -> dg.MaterializeResult[Any]:
     """The outcome of one stage. The data version is the table's clock: an unchanged night leaves it as it was."""
     run.progress(table, report)
-    paid = {"calls": report.calls, "tokens": report.tokens, "cost": round(report.cost, 6)} if report.calls else {}
+    paid = {"kept": report.made} if report.made else {}
+    if report.calls:
+        paid |= {"llm_calls": report.calls, "tokens": report.tokens, "cost": round(report.cost, 6)}
+    waiting = {"waiting": report.waiting} if report.waiting else {}
+    left_out = {"left_out": dict(report.left_out)} if report.left_out else {}
+    paused = {"paused": report.paused} if report.paused else {}
     requests = {"requests": report.requests} if report.requests else {}
     more = {**more, "more_to_come": True} if report.more else more
     notes = {"notes": "\n".join(report.notes)} if report.notes else {}
@@ -60,6 +65,9 @@ def result(run: CompanyRun, table: str, report: Report, **more: Any) -> dg.Mater
             "dagster/row_count": run.store.count(table),
             **({"sample": _sample(run, table, report.sample)} if report.sample else {}),
             **paid,
+            **waiting,
+            **left_out,
+            **paused,
             **requests,
             **notes,
             **more,

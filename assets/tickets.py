@@ -12,6 +12,7 @@ import dagster as dg
 
 from assets.partitions import companies
 from assets.report import result, table_metadata
+from assets.summaries import SummaryConfig, summarised
 from domain import ticket_stages
 from domain.company import Company
 from domain.errors import InputError
@@ -102,11 +103,11 @@ def merged_tickets(company_run: Run) -> Result:
 
 
 @_asset("merged_tickets", kinds={"table"})
-def ticket_summaries(company_run: Run) -> Result:
-    """Problem, cause, solution, result and tags of each resolved ticket."""
-    return result(
-        company_run, "ticket_summaries", company_run.derive(ticket_stages.ticket_summaries(company_run.company))
-    )
+def ticket_summaries(config: SummaryConfig, company_run: Run) -> Result:
+    """Problem, cause, solution, result and tags of each solved case: by the company's LLM providers, else in the ticket's
+    own sentences."""
+    stage = ticket_stages.ticket_summaries(company_run.company, company_run.writer("ticket"))
+    return summarised(company_run, stage, config)
 
 
 @_asset("ticket_summaries", "merged_tickets", kinds={"table"})

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from domain.errors import InputError
-from domain.provider import read_providers
+from domain.provider import Provider, provider, read_providers
 
 CompanyId = NewType("CompanyId", str)
 Platform = Literal["freshdesk", "zendesk", "export"]
@@ -77,8 +77,8 @@ def _dollars(text: str) -> float | None:
         value = None if text.lower() in ("", "none") else float(text)
     except ValueError:
         value = -1.0
-    if value is not None and not 0 <= value < float("inf"):
-        raise ValueError("an amount such as 50 or 12.50, or 'none'")
+    if value is not None and not 0 < value < float("inf"):
+        raise ValueError("an amount above 0, such as 50 or 12.50, or 'none'; without a provider nothing is paid")
     return value
 
 
@@ -208,9 +208,7 @@ SETTINGS: dict[str, Setting] = {
             "share of the helpdesk's request limit that Casebook may use",
             _number(0.1, 1, float),
         ),
-        Setting(
-            "llm_providers", "JSON", [], "who summarises; none: sentences of the ticket itself", read_providers
-        ),
+        Setting("llm_providers", "JSON", [], "who summarises; none: sentences of the ticket itself", read_providers),
         Setting("summary_batch", "1-50", 10, "tickets that one call of an LLM summarises", _number(1, 50, int)),
         Setting(
             "summary_tokens",
@@ -218,6 +216,31 @@ SETTINGS: dict[str, Setting] = {
             4_000,
             "tokens of a ticket that an LLM reads; longer ones are cut inside",
             _number(500, 100_000, int),
+        ),
+        Setting(
+            "old_summaries",
+            "renew|keep",
+            "renew",
+            "when the prompt or the model changes: all are made anew, or only those of changed texts",
+            _choice("renew", "keep"),
+        ),
+        Setting(
+            "skip_shorter_than", "0-10000", 0, "tickets with fewer characters are no cases", _number(0, 10_000, int)
+        ),
+        Setting(
+            "skip_automatic",
+            "on|off",
+            "on",
+            "absence notes and undelivered mail that nobody answered are no cases",
+            _choice("on", "off"),
+        ),
+        Setting("skip_spam", "on|off", "on", "what is tagged or typed as spam is no case", _choice("on", "off")),
+        Setting(
+            "skip_unanswered",
+            "on|off",
+            "off",
+            "one message without an answer is no case",
+            _choice("on", "off"),
         ),
         Setting("budget_monthly", "US$", None, "what paid services may cost in a calendar month", _dollars),
         Setting("workbook", "address|path", "", "the workbook of FAQ, regulations and contacts", _place),
@@ -306,6 +329,17 @@ class Company:
             return moment and moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
         return at(since, time.min), at(until, time(23, 59, 59))
+
+    def month_of(self, now: str) -> str:
+        """When the calendar month of a moment (ISO 8601) began in its time zone, in UTC: budgets are counted from it."""
+        zone = ZoneInfo(self.setting("time_zone"))
+        first = datetime.fromisoformat(now).astimezone(zone).replace(day=1).date()
+        return datetime.combine(first, time.min, zone).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def providers(self) -> list[Provider]:
+        """Who summarises; none: nobody outside does."""
+        return [provider(one) for one in self.setting("llm_providers")]
 
     def is_resolved(self, status: str) -> bool:
         """Whether a ticket of this status is a solved case. A source that gives no status gives solved ones."""

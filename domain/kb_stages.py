@@ -1,4 +1,4 @@
-"""The stages of the knowledge base: what ``kb_passages`` takes and what it makes.
+"""The stages of the knowledge base: what ``kb_summaries`` and ``kb_passages`` take and what they make.
 
 Belongs here: ``project`` and ``make``, and the versions that say when rows must be made again.
 Does not belong here: the walk over the rows (``derive``), or where an article is cut (``passages``).
@@ -9,11 +9,43 @@ from typing import Any
 
 from domain.article import Article
 from domain.company import Company
-from domain.derive import Input, Sources, Stage, each
+from domain.derive import Input, LeftOut, Sources, Stage, each
+from domain.fingerprint import fingerprint
+from domain.merge import language_of
 from domain.passages import PASSAGES_VERSION, passages
 from domain.stage import Made
+from domain.writer import Writer, accepts
 
 Json = dict[str, Any]
+
+
+def kb_summaries(company: Company, neutral: Callable[[Json], Article], adapter: str, writer: Writer) -> Stage:
+    """Summaries of published articles, as of tickets. ``adapter`` is the version of ``neutral``."""
+    audience = company.setting("audience")
+
+    def project(rows: Sources) -> Input | LeftOut | None:
+        (raw,) = rows
+        if raw is None:
+            return None
+        article = neutral(raw.payload)
+        if not article.is_public(audience):
+            return LeftOut("not published for this audience")
+        text = "\n\n".join("\n".join([*passage["path"][-1:], passage["text"]]) for passage in passages(article))
+        if not text.strip():
+            return LeftOut("no words")
+        language = language_of(f"{article.title}\n{text}")
+        return Input({"title": article.title, "path": list(article.path), "language": language, "text": text})
+
+    return Stage(
+        "kb_summaries",
+        ("raw_kb",),
+        project,
+        writer.make,
+        made_by=writer.made_by,
+        rule=fingerprint([audience, PASSAGES_VERSION, adapter, company.setting("old_summaries")]),
+        keep=writer.is_paid,
+        accepts=accepts(company, writer),
+    )
 
 
 def kb_passages(company: Company, neutral: Callable[[Json], Article], adapter: str) -> Stage:

@@ -4,21 +4,24 @@ Belongs here: ``project`` and ``make`` of each stage, and the versions that say 
 Does not belong here: the walk over the rows (``derive``), or how a summary or a term is found (their modules).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from domain import extractive, merge, points, summary, tokens
+from domain import cases, merge, points, summary, tokens
 from domain.company import Company
-from domain.derive import Input, Sources, Stage, each
+from domain.derive import Input, LeftOut, Sources, Stage, each
 from domain.fingerprint import fingerprint
 from domain.stage import Arrived, Made
 from domain.summary import Summary
 from domain.ticket import Satisfaction, Ticket
+from domain.writer import Writer, accepts
 
 Json = dict[str, Any]
 _BATCH = 32
 """Texts handed to an embedder at once: each batch is stored when it arrives."""
+_PRIORITIES: Mapping[str, int] = {"urgent": 3, "긴급": 3, "high": 2, "높음": 2, "medium": 1, "normal": 1, "보통": 1}
+"""Which of many is summarised first; all others: 0."""
 
 
 def merged_tickets(neutral: Callable[[Json], Ticket], adapter: str) -> Stage:
@@ -47,13 +50,15 @@ def merged_tickets(neutral: Callable[[Json], Ticket], adapter: str) -> Stage:
     )
 
 
-def ticket_summaries(company: Company) -> Stage:
+def ticket_summaries(company: Company, writer: Writer) -> Stage:
     """Summaries of solved cases; an unresolved ticket costs nothing and is not found (the specification's filter)."""
 
-    def project(rows: Sources) -> Input | None:
+    def project(rows: Sources) -> Input | LeftOut | None:
         (merged,) = rows
-        if merged is None or not _is_case(company, merged.payload):
+        if merged is None:
             return None
+        if reason := cases.why_not(company, merged.payload):
+            return LeftOut(reason)
         said = {name: merged.payload[name] for name in ("subject", "language")}
         # Only what is said: equal tickets are paid for once, whoever wrote them and when.
         said["messages"] = [
@@ -61,15 +66,17 @@ def ticket_summaries(company: Company) -> Stage:
             for message in merged.payload["messages"]
             if not message["private"]
         ]
-        return Input(said)
+        return Input(said, priority=_PRIORITIES.get(merged.payload["priority"].lower(), 0))
 
     return Stage(
         "ticket_summaries",
         ("merged_tickets",),
         project,
-        each(lambda said: Made(extractive.summarise(said).to_payload())),
-        made_by=extractive.METHOD,
-        rule=_resolved_rule(company),
+        writer.make,
+        made_by=writer.made_by,
+        rule=fingerprint([cases.rule(company), company.setting("old_summaries")]),
+        keep=writer.is_paid,
+        accepts=accepts(company, writer),
     )
 
 
@@ -108,7 +115,7 @@ def ticket_terms(company: Company) -> Stage:
 
     def project(rows: Sources) -> Input | None:
         (merged,) = rows
-        if merged is None or not _is_case(company, merged.payload):
+        if merged is None or cases.why_not(company, merged.payload):
             return None
         return Input(merge.thread_text(merged.payload, audience))
 
@@ -122,7 +129,7 @@ def ticket_terms(company: Company) -> Stage:
         project,
         each(make),
         made_by=f"terms-{tokens.TOKENS_VERSION} sparse-{points.SPARSE_VERSION}",
-        rule=fingerprint([_resolved_rule(company), audience, merge.THREAD_TEXT_VERSION]),
+        rule=fingerprint([cases.rule(company), audience, merge.THREAD_TEXT_VERSION]),
     )
 
 
@@ -158,14 +165,3 @@ def ticket_collection(company: Company, model_id: str) -> Stage:
         made_by=collection_made_by(model_id),
         vectors=True,
     )
-
-
-def _is_case(company: Company, merged: Json) -> bool:
-    """Whether a ticket is a solved case that says anything. What was merged into another ticket is told there."""
-    return (
-        company.is_resolved(merged["status"]) and not merged["merged_into"] and bool(merge.thread_text(merged).strip())
-    )
-
-
-def _resolved_rule(company: Company) -> str:
-    return fingerprint([sorted(company.setting("resolved_statuses")), "not merged"])

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 TYPES: Mapping[str, tuple[str, ...]] = {"tickets": ("tickets", "analysts"), "kb": ("knowledge_base",)}
 """What ``--only`` takes, and the groups of assets that it means."""
 _COLLECTING = {"tickets": "raw_tickets", "kb": "raw_kb"}
+_SUMMARISING = {"tickets": "ticket_summaries", "kb": "kb_summaries"}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Checked options; the fields but ``types`` are those of ``assets.tickets.SyncConfig``. Without ``types``: all."""
+    """Checked options; the fields but ``types`` and ``batch`` are those of ``assets.tickets.SyncConfig``, ``batch`` is that
+    of ``assets.summaries.SummaryConfig``. Without ``types``: all."""
 
     full: bool = False
     doc: str = ""
@@ -30,6 +32,7 @@ class Asked:
     since: str = ""
     until: str = ""
     types: tuple[str, ...] = ()
+    batch: bool = False
 
     @classmethod
     def of(cls, *, time_zone: str, only: str = "", since: str = "", until: str = "", **options: Any) -> Self:
@@ -63,13 +66,16 @@ class Asked:
 
     @property
     def run_config(self) -> dict[str, Any]:
-        """Dagster's configuration of the assets that collect."""
+        """Dagster's configuration of the assets that collect and summarise."""
         config = asdict(self)
+        batch = {"config": {"batch": config.pop("batch")}}
         del config["types"]
         # Who agrees to deletions of tickets has not agreed to any of articles.
         articles = config | ({} if self.types == ("kb",) else {"accept_deletions": 0})
         configs = {"tickets": config, "kb": articles}
-        return {"ops": {_COLLECTING[name]: {"config": configs[name]} for name in self.types or _COLLECTING}}
+        types = self.types or tuple(TYPES)
+        collect = {_COLLECTING[name]: {"config": configs[name]} for name in types}
+        return {"ops": {**collect, **{_SUMMARISING[name]: batch for name in types}}}
 
     def next_slice(self) -> Self:
         """The rest of a long walk over tickets: what it began anew is not begun again."""

@@ -36,7 +36,9 @@ class SyncOutcome:
     seconds: float
     requests: int = 0
     assets: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    paid: dict[str, Any] = field(default_factory=lambda: {"calls": 0, "tokens": 0, "cost": 0.0})
+    paid: dict[str, Any] = field(default_factory=lambda: {"calls": 0, "llm_calls": 0, "tokens": 0, "cost": 0.0})
+    """``calls``: results that were paid for, with money or with seconds of a bundled model, and kept; ``llm_calls``: calls of
+    LLM providers."""
     checks: dict[str, bool] = field(default_factory=dict[str, bool])
     notes: list[str] = field(default_factory=list[str])
     more: bool = False
@@ -128,8 +130,10 @@ def _outcome(company: Company, result: dg.ExecuteInProcessResult, seconds: float
         outcome.more = outcome.more or bool(values.get("more_to_come"))
         outcome.notes += values["notes"].split("\n") if "notes" in values else []
         for name in outcome.paid:
-            outcome.paid[name] += values.get(name, 0)
+            outcome.paid[name] += values.get("kept" if name == "calls" else name, 0)
+    wrong = False
     for check in result.get_asset_check_evaluations():
         outcome.checks[check.check_name] = check.passed
-    outcome.ok = result.success and all(outcome.checks.values())
+        wrong = wrong or not (check.passed or check.severity == dg.AssetCheckSeverity.WARN)
+    outcome.ok = result.success and not wrong
     return outcome

@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from domain.company import Company, CompanyId, company_id
 from domain.errors import InputError, StorageError
+from domain.provider import Provider
 from resources import audit, secrets
 from resources.cache.base import open_cache
 from resources.settings import Settings
@@ -29,7 +30,8 @@ from resources.storage.sqlite import explained
 
 _companies = schema.companies
 _secrets = schema.company_secrets
-_HELPDESK = "helpdesk"
+HELPDESK = "helpdesk"
+"""The name of the secret that opens the company's helpdesk."""
 _CURRENT_SECONDS = 5
 
 
@@ -102,7 +104,9 @@ class Companies:
     def move(self, company: Company, endpoint: str, secret: str = "") -> Company:
         """The company's helpdesk, or export, has another address, and with it another key (sealed already) if one is given:
         both at once, for no key may be sent to an address that it does not belong to."""
-        return self._change(company, lambda now: replace(now, endpoint=endpoint), "address changed", secret=secret)
+        return self._change(
+            company, lambda now: replace(now, endpoint=endpoint), "address changed", secret=secret or None
+        )
 
     def pause(self, company: Company, paused: bool) -> Company:
         """Leave a company out of the nightly sync, or take it in again."""
@@ -114,7 +118,8 @@ class Companies:
         change: Callable[[Company], Company],
         action: str = "",
         detail: str = "",
-        secret: str = "",
+        secret: str | None = None,
+        name: str = HELPDESK,
     ) -> Company:
         this = _companies.c.company_id == company.id
         with self.storage.registry(company.id) as db:
@@ -126,9 +131,10 @@ class Companies:
             db.execute(sa.update(_companies).where(this), _columns(changed))
             if action:
                 self._record(db, company.id, action, detail)
-            if secret:
-                _put_secret(db, company.id, secret)
-                self._record(db, company.id, "key changed", _way(secret))
+            if secret is not None:
+                _put_secret(db, company.id, secret, name)
+                of = "" if name == HELPDESK else f"{name}: "
+                self._record(db, company.id, "key changed", f"{of}{_way(secret) if secret else 'removed'}")
         self._forget(company)
         return changed
 
@@ -136,20 +142,33 @@ class Companies:
         with suppress(StorageError):  # what Redis, or a full disk, keeps now is gone in seconds
             self.cache.forget(company.id, "settings")
 
-    def secret(self, company: Company, *, fresh: bool = False) -> str:
-        """The helpdesk's key in clear, "" when it has none. ``fresh``: for who was just refused with it."""
-        stored = self.stored_secret(company)
+    def secret(self, company: Company, *, fresh: bool = False, name: str = HELPDESK) -> str:
+        """A key in clear, the helpdesk's if no other is named, "" when there is none. ``fresh``: for who was just refused
+        with it."""
+        stored = self.stored_secret(company, name)
         try:
             return self._opened(company, stored, fresh)
         except InputError:
-            now = self.stored_secret(company)
+            now = self.stored_secret(company, name)
             if now == stored:
                 raise
         return self._opened(company, now, fresh)  # a rotation of the master key has just ended
 
-    def stored_secret(self, company: Company) -> str:
-        """The helpdesk's key as it is stored: sealed, or a reference; "" for none."""
-        return self.stored_secrets(company).get(_HELPDESK, "")
+    def llm_key(self, company: Company, provider: Provider, *, fresh: bool = False) -> str:
+        """A provider's key or token in clear; "" where it needs none. Raises ``InputError`` when it is missing."""
+        if provider.auth == "none":
+            return ""
+        key = self.secret(company, fresh=fresh, name=provider.secret_name)
+        if not key:
+            raise InputError(
+                f"provider {provider.name!r} of company {company.id!r} has no key.",
+                remedy=f"casebook llm key {company.id} {provider.name} --key-env VARIABLE (or --key-stdin, --key-ref).",
+            )
+        return key
+
+    def stored_secret(self, company: Company, name: str = HELPDESK) -> str:
+        """A key as it is stored: sealed, or a reference; "" for none."""
+        return self.stored_secrets(company).get(name, "")
 
     def stored_secrets(self, company: Company) -> dict[str, str]:
         """All secrets of a company as they are stored, by what they open."""
@@ -160,9 +179,27 @@ class Companies:
     def _opened(self, company: Company, stored: str, fresh: bool) -> str:
         return secrets.open_secret(self.settings, stored, company.id, fresh=fresh) if stored else ""
 
-    def set_secret(self, company: Company, secret: str) -> None:
-        """Store another key; ``secret`` is sealed already."""
-        self._change(company, lambda now: now, secret=secret)
+    def set_secret(self, company: Company, secret: str, name: str = HELPDESK) -> None:
+        """Store another key, ``secret`` is sealed already; "" removes it."""
+        self._change(company, lambda now: now, secret=secret, name=name)
+
+    def set_provider(self, company: Company, provider: Provider, secret: str | None) -> Company:
+        """Take in an LLM provider, or change the one of that name, and its key (sealed already; None: as it was) with it."""
+
+        def put(now: Company) -> Company:
+            others = [one for one in now.setting("llm_providers") if one["name"] != provider.name]
+            return replace(now, settings={**now.settings, "llm_providers": [*others, provider.to_json()]})
+
+        return self._change(company, put, "provider set", provider.name, secret, provider.secret_name)
+
+    def drop_provider(self, company: Company, provider: Provider) -> Company:
+        """Remove an LLM provider and its key."""
+
+        def drop(now: Company) -> Company:
+            others = [one for one in now.setting("llm_providers") if one["name"] != provider.name]
+            return replace(now, settings={**now.settings, "llm_providers": others})
+
+        return self._change(company, drop, "provider removed", provider.name, "", provider.secret_name)
 
     def reseal(self, company: Company) -> bool:
         """Seal the company's secrets with the first master key; whether that changed what is stored. Under ``key_lock``.
@@ -243,14 +280,14 @@ def _unsealed(token: bytes, company: CompanyId, keys: MultiFernet) -> Company | 
     return _company(columns) if columns["company_id"] == company else None
 
 
-def _this_secret(company: CompanyId, name: str = _HELPDESK) -> sa.ColumnElement[bool]:
+def _this_secret(company: CompanyId, name: str = HELPDESK) -> sa.ColumnElement[bool]:
     return (_secrets.c.company_id == company) & (_secrets.c.name == name)
 
 
-def _put_secret(db: sa.Connection, company: CompanyId, sealed: str) -> None:
-    db.execute(sa.delete(_secrets).where(_this_secret(company)))
+def _put_secret(db: sa.Connection, company: CompanyId, sealed: str, name: str = HELPDESK) -> None:
+    db.execute(sa.delete(_secrets).where(_this_secret(company, name)))
     if sealed:
-        db.execute(sa.insert(_secrets), {"company_id": company, "name": _HELPDESK, "sealed": sealed})
+        db.execute(sa.insert(_secrets), {"company_id": company, "name": name, "sealed": sealed})
 
 
 def _published(settings: Settings, company: CompanyId) -> list[Path]:

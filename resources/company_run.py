@@ -4,26 +4,35 @@ Belongs here: putting together what an asset, or a command, works with. Does not
 (``dagster_resources`` hands this to it), or the work itself (``assets``).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from domain.company import Company, company_id
 from domain.derive import Stage, derive
 from domain.stage import Report
+from domain.summary_prompt import Kind
+from domain.writer import Writer, extractive_writer
 from resources.clock import utc_now
 from resources.companies import Companies
 from resources.embedder import Embedder, choose_model, open_embedder
 from resources.helpdesk.base import Helpdesk
 from resources.helpdesk.collect import names_state
 from resources.helpdesk.platforms import open_helpdesk
+from resources.llm.budget import Budget
+from resources.llm.summariser import Summariser, open_summariser
 from resources.settings import Settings
 from resources.storage.sql import SqlCompanyStore
 
 Progress = Callable[[str, Report], None]
 """Called with a table's name and what was done so far."""
 
+SUMMARISED: Mapping[Kind, str] = {"ticket": "ticket_summaries", "kb": "kb_summaries"}
+"""The stages that an LLM may write."""
+_MODES = "llm modes"
+"""A state: by provider, the form of structured answers that it takes."""
 _LANGUAGE_SAMPLE = 300
 
 
@@ -56,10 +65,33 @@ class CompanyRun:
     def embedder(self) -> Embedder:
         return open_embedder(self._model())
 
+    @cached_property
+    def budget(self) -> Budget:
+        """What may still be spent this month; what a batch will cost counts as spent."""
+        store, company = self.store, self.company
+        ahead = sum(batch.cost or 0.0 for stage in SUMMARISED.values() for batch in store.batches(stage))
+        return Budget(company.setting("budget_monthly"), store.spent(company.month_of(self.now)) + ahead)
+
+    @cached_property
+    def summariser(self) -> Summariser | None:
+        """Who writes summaries outside; None where the company has no provider."""
+        return open_summariser(self.companies, self.company, self.budget, modes=self.store.state(_MODES))
+
+    def learned(self) -> dict[str, Any]:
+        """What was learned of the providers, as states of the store: the next run begins with it."""
+        return {_MODES: dict(self.summariser.modes)} if "summariser" in self.__dict__ and self.summariser else {}
+
+    def writer(self, kind: Kind) -> Writer:
+        """Who writes the summaries of tickets, or of articles."""
+        model = self.summariser
+        return Writer(model.made_by, model.make(kind), is_paid=True) if model else extractive_writer(kind)
+
     def close(self) -> None:
         """End what the clients have running."""
         if "helpdesk" in self.__dict__:  # it was used
             self.helpdesk.close()
+        if "summariser" in self.__dict__ and self.summariser:
+            self.summariser.close()
 
     def embed(self, texts: Sequence[str]) -> list[bytes]:
         """Passages as little-endian float32."""

@@ -11,7 +11,7 @@ from importlib.metadata import version
 import typer
 
 from domain.errors import CasebookError, InputError
-from pipelines.cli import company, data, demo, forget, migrate, search, status, storage, sync, ui
+from pipelines.cli import company, cost, data, demo, forget, llm, migrate, search, status, storage, sync, ui
 from pipelines.cli.output import err, out, show_error
 from sandbox import serve
 
@@ -27,12 +27,14 @@ app = typer.Typer(
 )
 app.command()(demo.demo)
 app.add_typer(company.app, name="company")
+app.add_typer(llm.app, name="llm")
 app.command()(sync.plan)
 app.command()(sync.sync)
 app.command()(status.status)
 app.command()(search.search)
 app.command()(search.similar)
 app.command()(search.explain)
+app.command()(cost.cost)
 app.command()(data.tickets)
 app.command()(data.queue)
 app.command()(data.export)

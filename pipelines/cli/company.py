@@ -1,9 +1,5 @@
 """``casebook company``: who is served, from where, with which settings."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,21 +8,13 @@ from rich.markup import escape
 from domain.company import PLATFORMS, SETTINGS, Company, company_id, read_setting
 from domain.errors import InputError
 from pipelines.cli.forget import report
+from pipelines.cli.keys import GivenKey, KeyEnv, KeyRef, KeyStdin, given_key, one_key, to_be_stored
 from pipelines.cli.output import Json, err, out, print_json, table
 
 if TYPE_CHECKING:
     from resources.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Add, check, change and remove companies.")
-
-KeyEnv = Annotated[
-    str | None, typer.Option(help="Environment variable that holds the API key; only its name is stored.")
-]
-KeyStdin = Annotated[bool, typer.Option("--key-stdin", help="Read the API key from standard input; stored encrypted.")]
-KeyRef = Annotated[
-    str | None,
-    typer.Option(metavar="aws:SECRET_ID[#FIELD]", help="AWS secret that holds the API key; only its name is stored."),
-]
 
 
 def _catalogue() -> str:
@@ -82,11 +70,11 @@ def add(
     chosen = {name: value for name, value in options if value not in ("", "auto")}
     pairs = [*(f"{name}={value}" for name, value in chosen.items()), *(setting or [])]
     company = Company(wanted, platform, endpoint, dict(_pair(pair) for pair in pairs), created_at=utc_now())  # pyright: ignore[reportArgumentType]
-    key = _given(settings, company, key_env, key_stdin, key_ref)
+    key = _helpdesk_key(settings, company, key_env, key_stdin, key_ref)
     if key is None and platform != "export":
-        raise _one_key()
+        raise one_key()
     checked = _check(company, key.clear if key else "")
-    with _to_be_stored(settings, key) as stored:
+    with to_be_stored(settings, key) as stored:
         registry.add(company, stored)
     if json:
         print_json({"company": company.id, "platform": platform, "endpoint": endpoint, **checked})
@@ -172,7 +160,7 @@ def set_settings(
     if user:
         _only_zendesk_has_users(company.platform, user)
         settings |= dict([_pair(f"helpdesk_user={user}")])
-    key = _given(installation, company, key_env, key_stdin, key_ref)
+    key = _helpdesk_key(installation, company, key_env, key_stdin, key_ref)
     if not (pairs or url or path or user or key):
         raise InputError("nothing to set.", remedy="Say KEY=VALUE, --url, --path, --user or --key-….")
     account = ""
@@ -180,7 +168,7 @@ def set_settings(
         endpoint = _endpoint(company.platform, url, path) if url or path else company.endpoint
         moved = replace(company, endpoint=endpoint, settings={**company.settings, **settings})
         account = _check(moved, key.clear if key else registry.secret(company))["account"]
-        with _to_be_stored(installation, key) as stored:
+        with to_be_stored(installation, key) as stored:
             if url or path:
                 registry.move(company, endpoint, stored)
             elif key:
@@ -336,52 +324,12 @@ def _endpoint(platform: str, url: str, path: str) -> str:
     return url.rstrip("/")
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """A helpdesk's key in clear, and the reference to store in its place; "" when it is to be sealed."""
-
-    clear: str = field(repr=False)
-    reference: str = ""
-
-
-def _given(settings: "Settings", company: Company, env: str | None, stdin: bool, ref: str | None) -> _Key | None:
-    """The key as it was given, None when none was. Raises ``InputError`` when it was given in several ways, cannot be
-    had, or the company's platform has none."""
-    from resources import secrets
-
-    ways = [env is not None, stdin, ref is not None].count(True)
-    if not ways:
-        return None
-    if company.platform == "export":
+def _helpdesk_key(
+    settings: "Settings", company: Company, env: str | None, stdin: bool, ref: str | None
+) -> GivenKey | None:
+    if company.platform == "export" and (env is not None or stdin or ref is not None):
         raise InputError(f"company {company.id!r} needs no key.", f"Its platform is {company.platform}.")
-    if ways > 1:
-        raise _one_key()
-    if stdin:
-        key = sys.stdin.readline().strip()
-        if not key:
-            raise InputError("no key came on standard input.", remedy="For example: printf %s KEY | casebook company …")
-        return _Key(key)
-    reference = secrets.reference(secrets.refer(env) if ref is None else ref)  # pyright: ignore[reportArgumentType]
-    return _Key(secrets.open_secret(settings, reference, company.id, fresh=True), reference)
-
-
-def _one_key() -> InputError:
-    return InputError(
-        "an API key is needed, in one way.",
-        remedy="Say --key-env VARIABLE, --key-ref aws:SECRET_ID, or pipe it in with --key-stdin.",
-    )
-
-
-@contextmanager
-def _to_be_stored(settings: "Settings", key: _Key | None) -> "Iterator[str]":
-    """A key in the form that is stored, "" for none, while no rotation can make it one that nothing opens."""
-    from resources import secrets
-
-    if key is None or key.reference:
-        yield key.reference if key else ""
-    else:
-        with secrets.key_lock(settings):
-            yield secrets.seal(settings, key.clear)
+    return given_key(settings, company.id, env, stdin, ref)
 
 
 def _check(company: Company, key: str) -> dict[str, Any]:

@@ -1,12 +1,19 @@
 """``casebook tickets``, ``queue``, ``audit`` and ``export``: looking at a company's rows, and at what was done to it."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from domain.errors import InputError
+from domain.stage import ATTACHMENTS, NEVER, TABLES
 from pipelines.cli.output import Json, err, out, print_json, table
+
+if TYPE_CHECKING:
+    from domain.company import Company
+    from domain.stage import QueueEntry
+    from resources.companies import Companies
 
 STATUSES = ("pending", "processed", "failed", "skipped")
 _SHOWN, _MOST = 100, 1_000_000
@@ -75,27 +82,59 @@ def audit(
         out.print("Nothing was done yet.")
 
 
-def queue(id: Annotated[str, typer.Argument(help="The company.")], json: bool = Json) -> None:
-    """What failed, why, how often, and when it is tried again."""
-    from domain.stage import NEVER, TABLES
+def queue(
+    id: Annotated[str, typer.Argument(help="The company.")],
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Let the next sync try everything again, also what was given up.")
+    ] = False,
+    doc: Annotated[list[str] | None, typer.Option(help="With --retry: only this document; may be repeated.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST, help="How many lines, the most often tried first.")] = _SHOWN,
+    json: bool = Json,
+) -> None:
+    """What failed, why, how often, and when it is tried again; what waits for a batch; and what was given up ("dead")."""
     from resources.companies import Companies
     from resources.settings import Settings
 
     registry = Companies(Settings())
     company = registry.get(id)
+    if doc and not retry:
+        raise InputError("--doc goes with --retry.", remedy=f"casebook queue {company.id} --retry --doc {doc[0]}")
+    if retry:
+        _retry(registry, company, doc or [], json)
+        return
     with registry.store(company.id) as store:
         waiting = store.queue()
     if json:
-        print_json({"company": company.id, "queue": waiting})
+        print_json({"company": company.id, "queue": [{**asdict(one), "status": one.status} for one in waiting]})
     elif waiting:
-        rows = [[e.target, e.doc_id, e.retries, "-" if e.due == NEVER else e.due, e.reason] for e in waiting]
-        out.print(table("for", "document", "retries", "due", "reason", rows=rows))
+        rows = [[e.target, e.doc_id, e.status, e.priority, e.retries, _due(e), e.reason] for e in waiting[:limit]]
+        out.print(table("for", "document", "status", "priority", "retries", "due", "reason", rows=rows))
+        if len(waiting) > limit:
+            out.print(f"[dim]and {len(waiting) - limit:,} more: --limit {len(waiting)}[/]")
         for target in dict.fromkeys(entry.target for entry in waiting):
             out.print(f"[dim]{target}: {_WAITING.get(target) or f'could not be made ({TABLES[target]})'}[/]")
-        if any(entry.due == NEVER for entry in waiting):
-            out.print(f"[dim]due -: no later try would change it. For one more: casebook sync {company.id} --doc ID[/]")
+        if any(entry.status == "dead" for entry in waiting):
+            out.print(f"[dim]dead: not tried again until it changes, or: casebook queue {company.id} --retry[/]")
     else:
         out.print(f"Nothing waits in {company.id}.")
+
+
+def _retry(registry: "Companies", company: "Company", doc_ids: list[str], json: bool) -> None:
+    from resources.clock import utc_now
+
+    with registry.lock(company.id, "queue --retry") as open_store, open_store() as store:
+        if missing := set(doc_ids) - {entry.doc_id for entry in store.queue()}:
+            raise InputError(f"document {min(missing)!r} is not in the queue of {company.id}.")
+        with store.begin("queue --retry", utc_now()) as write:
+            count = write.retry((*TABLES, ATTACHMENTS), doc_ids)
+    if json:
+        print_json({"company": company.id, "due": count})
+    else:
+        out.print(f"{count} documents are due now. Next: casebook sync {company.id}")
+
+
+def _due(entry: "QueueEntry") -> str:
+    return "-" if entry.due == NEVER else entry.due
 
 
 def export(
@@ -105,7 +144,6 @@ def export(
     json: bool = Json,
 ) -> None:
     """Write a stage table to a file, one row a document, payload as JSON text, tombstones left out."""
-    from domain.stage import TABLES
     from resources.companies import Companies
     from resources.export_file import write_batches
     from resources.settings import Settings

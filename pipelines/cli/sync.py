@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from domain.errors import InputError
 from pipelines.cli.output import Json, err, out, print_json, table
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ def sync(
     until: Annotated[str, typer.Option(metavar="DATE", help="Fetch what changed up to this day, included.")] = "",
     doc: Annotated[str, typer.Option(help="Fetch this one document only.")] = "",
     accept_deletions: Annotated[int, typer.Option(min=0, help="Agree to so many deletions at once.")] = 0,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Summaries by the providers' Batch API: half the price, within a day.")
+    ] = False,
+    keep_old: Annotated[
+        bool,
+        typer.Option("--keep-old", help="Leave summaries of another prompt or model (sets old_summaries=keep)."),
+    ] = False,
     json: bool = Json,
 ) -> None:
     """Fetch what changed and bring every asset of a company up to date, through Dagster.
@@ -37,7 +45,8 @@ def sync(
     from resources.settings import Settings
 
     settings = Settings()
-    company = Companies(settings).get(id)
+    registry = Companies(settings)
+    company = registry.get(id)
     asked = Asked.of(
         time_zone=company.setting("time_zone"),
         full=full,
@@ -46,7 +55,14 @@ def sync(
         since=since,
         until=until,
         only=only,
+        batch=batch,
     )
+    if batch and not company.providers:
+        raise InputError(
+            f"company {company.id!r} has no LLM provider for --batch.", remedy="Add one: casebook llm add --help"
+        )
+    if keep_old:
+        company = registry.set(company, old_summaries="keep")
     with watched(quiet=json) as progress:
         from pipelines.sync_run import run_sync
 
@@ -55,6 +71,10 @@ def sync(
         print_json(outcome)
     else:
         show_outcome(outcome)
+        if keep_old:
+            out.print(
+                f"old_summaries=keep from now on; to renew them: casebook company set {company.id} old_summaries=renew"
+            )
     if not outcome.ok:
         raise typer.Exit(1)
 
@@ -75,7 +95,9 @@ def watched(quiet: bool) -> Iterator["Progress"]:
         task = bar.add_task("starting", done="", total=None)
 
         def progress(name: str, report: "Report") -> None:
-            paid = f", {report.calls} embedded" if report.calls else ""
+            done = "summarised" if name.endswith("_summaries") else "embedded"
+            paid = f", {report.made:,} {done}" if report.made else ""
+            paid += f" in {report.calls:,} calls for {report.cost:.2f} US$" if report.calls else ""
             of = f" of about {report.total:,}" if report.total else ""
             bar.update(task, description=name, done=f"{report.read:,}{of} read, {report.changed:,} changed{paid}")
 
@@ -96,7 +118,8 @@ def show_outcome(outcome: "SyncOutcome") -> None:
     paid = outcome.paid
     out.print(
         f"{state}: {outcome.company} in {outcome.seconds} s, {outcome.requests} requests, "
-        f"{paid['calls']} texts embedded, {paid['cost']:.2f} US$ paid."
+        f"{paid['calls']} texts summarised by a model or embedded, {paid['llm_calls']} LLM calls, "
+        f"{paid['cost']:.2f} US$ paid."
     )
     failed = sum(counts["failed"] for counts in outcome.assets.values())
     if failed:

@@ -343,6 +343,19 @@ class SqlCompanyStore:
         c = schema.ledger.c
         return self._one(sa.select(sa.func.sum(c.cost)).where(c.company_id == self.company, c.at >= since)) or 0.0
 
+    def paid_calls(self, run_id: str, at: str) -> tuple[int, int]:
+        """The calls of a run that began at a moment, and the documents they asked for."""
+        c = schema.ledger.c
+        query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(c.documents), 0))
+        calls, documents = self._all(query.where(c.company_id == self.company, c.at == at, c.run_id == run_id))[0]
+        return int(calls), int(documents)
+
+    def written_by(self, run_id: str, table: str) -> int:
+        """How many rows of a stage table a run wrote last."""
+        stage = schema.stages[table]
+        mine = (stage.c.company_id == self.company, stage.c.run_id == run_id)
+        return self._one(sa.select(sa.func.count()).where(*mine))
+
     def ledger(self, since: str = "", until: str = "9") -> list[LedgerLine]:
         """What was paid from one moment to before another (ISO 8601 UTC), by the hour, the oldest first."""
         c = schema.ledger.c

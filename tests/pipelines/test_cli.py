@@ -629,7 +629,7 @@ def test_sync_json_is_as_the_contract_says(registered: Home) -> None:
         **dict.fromkeys(EMPTY, 0),
         "published_tables": 6,
     }
-    assert outcome["paid"] == {"calls": 2, "tokens": 0, "cost": 0.0}
+    assert outcome["paid"] == {"calls": 2, "llm_calls": 0, "tokens": 0, "cost": 0.0}
     assert outcome["checks"] and all(outcome["checks"].values())
 
 

@@ -123,7 +123,7 @@ def test_a_touch_derives_nothing_and_an_idle_sync_writes_nothing(synced: Home, h
     assert of_tickets <= 5
     assert of_articles <= 12  # the account's languages, a list of categories, four folders in two languages
     assert outcome["requests"] == of_tickets + of_articles
-    assert outcome["paid"] == {"calls": 0, "tokens": 0, "cost": 0.0}
+    assert outcome["paid"] == {"calls": 0, "llm_calls": 0, "tokens": 0, "cost": 0.0}
     assert synced.tops("made") == tops
     assert synced.files() == before
 

@@ -1,0 +1,71 @@
+"""What the two assets that summarise have in common: who writes, what it cost, and when it cannot go on.
+
+Belongs here: running a summary stage and showing its costs. Does not belong here: the assets themselves (``tickets``,
+``knowledge_base``), or how summaries are written (``domain/extractive``, ``resources/llm``).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from assets.plots import bars
+from assets.report import result
+from domain.derive import Stage
+from domain.stage import Report
+from resources.company_run import CompanyRun
+from resources.costs import by_day
+
+_DAYS = 30
+
+
+class SummaryConfig(dg.Config):
+    """What a person can ask of the summaries of one sync; the nightly one asks nothing."""
+
+    batch: bool = False
+    """Hand new texts to the providers' Batch API: half the price, and an answer within a day."""
+
+
+def summarised(run: CompanyRun, stage: Stage, config: SummaryConfig) -> dg.MaterializeResult[Any]:
+    """Bring a summary stage up to date; a pause is a note, and the rest is done by a later run."""
+    report = run.derive(stage)
+    if report.paused:
+        report.notes.append(f"{stage.target}: {report.paused}; the next sync goes on from there")
+    _remember(run, {pause_state(stage.target): report.paused if report.is_trouble else "", **run.learned()})
+    return result(run, stage.target, report, **_costs(run, report))
+
+
+def pause_state(table: str) -> str:
+    """The name of the state that says why a stage stopped for somebody to see to it; "" when it did not."""
+    return f"{table} pause"
+
+
+def _remember(run: CompanyRun, states: Mapping[str, Any]) -> None:
+    """Keep what is new; an unchanged night writes nothing."""
+    changed = {name: value for name, value in states.items() if value != (run.store.state(name) or type(value)())}
+    if changed:
+        with run.store.begin(run.run_id, run.now) as write:
+            for name, value in changed.items():
+                write.save_state(name, value)
+
+
+def _costs(run: CompanyRun, report: Report) -> Mapping[str, Any]:
+    """The month so far and the last days as a picture, where anything was paid."""
+    if not report.calls:
+        return {}
+    spent = {"spent_this_month": round(run.store.spent(run.company.month_of(run.now)), 6)}
+    limit = run.company.setting("budget_monthly")
+    budget = {} if limit is None else {"budget_monthly": limit}
+    return {**spent, **budget, "cost_by_day": bars("cost by day", "US$", _by_day(run))}
+
+
+def _by_day(run: CompanyRun) -> dict[str, float]:
+    """US$ of each of the last days in the company's time zone, days without any included."""
+    today = datetime.fromisoformat(run.now).astimezone(ZoneInfo(run.company.setting("time_zone"))).date()
+    days = [(today - timedelta(days=before)).isoformat() for before in reversed(range(_DAYS))]
+    paid = dict.fromkeys(days, 0.0)
+    for line in by_day(run.company, run.store.ledger(run.company.moments(days[0], "")[0])):
+        paid[line.day] += line.cost
+    return {day[5:]: paid[day] for day in days}

@@ -1,0 +1,271 @@
+"""``casebook llm``: who writes a company's summaries."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from domain.errors import InputError
+from domain.provider import OPENAI_URL, Provider, provider
+from pipelines.cli.keys import GivenKey, KeyEnv, KeyRef, KeyStdin, given_key, one_key, to_be_stored
+from pipelines.cli.output import Json, out, print_json, table
+
+if TYPE_CHECKING:
+    from domain.company import Company
+    from resources.companies import Companies
+
+app = typer.Typer(no_args_is_help=True, help="Add, check, change and remove the LLM providers of a company.")
+
+Name = Annotated[str, typer.Argument(help="What you call the provider: a-z, 0-9 and '-'.")]
+
+
+@app.command()
+def add(
+    id: Annotated[str, typer.Argument(help="The company.")],
+    name: Name,
+    model: Annotated[str, typer.Option(help="The model's name, e.g. gpt-4.1-mini.")],
+    url: Annotated[
+        str, typer.Option(help="Where /chat/completions is: OpenAI, Azure's /openai/v1, Gemini, vLLM, Ollama.")
+    ] = OPENAI_URL,
+    style: Annotated[str, typer.Option(help="openai, or azure: deployments with an api-version.")] = "openai",
+    deployment: Annotated[str, typer.Option(help="azure: the deployment, if it is not called like the model.")] = "",
+    api_version: Annotated[str, typer.Option(help="azure: e.g. 2024-10-21.")] = "",
+    auth: Annotated[
+        str, typer.Option(help="What the key is: key, or (azure) token for one of Entra; none: no key is needed.")
+    ] = "key",
+    weight: Annotated[float, typer.Option(help="Its share of the calls beside other providers.")] = 1.0,
+    parallel: Annotated[int, typer.Option(help="Calls at once, 1 to 64.")] = 8,
+    rpm: Annotated[int | None, typer.Option(help="Requests a minute at most; else what its headers say.")] = None,
+    tpm: Annotated[int | None, typer.Option(help="Tokens a minute at most; else what its headers say.")] = None,
+    price_in: Annotated[float | None, typer.Option(help="US$ a million tokens in; else the price table.")] = None,
+    price_out: Annotated[float | None, typer.Option(help="US$ a million tokens out.")] = None,
+    context: Annotated[int, typer.Option(help="Tokens that the model takes.")] = 128_000,
+    key_env: KeyEnv = None,
+    key_stdin: KeyStdin = False,
+    key_ref: KeyRef = None,
+    json: bool = Json,
+) -> None:
+    """Let an LLM write the company's summaries, after proving that it answers; or change the provider of that name.
+
+    Several share the work. Without any, summaries are sentences of the ticket itself. 'casebook plan' says what it costs.
+    """
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    settings = Settings()
+    registry = Companies(settings)
+    company = registry.get(id)
+    given = {
+        "name": name,
+        "model": model,
+        "url": url.rstrip("/"),
+        "style": style,
+        "deployment": deployment,
+        "api_version": api_version,
+        "auth": auth,
+        "weight": weight,
+        "parallel": parallel,
+        "context": context,
+        "requests_per_minute": rpm,
+        "tokens_per_minute": tpm,
+        "price_in": price_in,
+        "price_out": price_out,
+    }
+    wanted = _provider(given)
+    key = given_key(settings, company.id, key_env, key_stdin, key_ref)
+    if wanted.auth == "none" and key:
+        raise InputError(f"provider {name!r} needs no key.", "It has auth none.", "Leave the key or --auth none out.")
+    known = registry.stored_secret(company, wanted.secret_name)
+    if wanted.auth != "none" and not key and not known:
+        raise one_key()
+    if key is None and known and (moved := _moved(company, wanted)):
+        raise InputError(
+            f"the key of {name!r} does not go to another address.", f"It belongs to {moved}.", "Give the key again."
+        )
+    _refuse_unpriced(company, wanted)
+    answered = _check(wanted, key.clear if key else registry.llm_key(company, wanted))
+    with to_be_stored(settings, key) as stored:
+        registry.set_provider(company, wanted, stored if key else None)
+    if json:
+        print_json({"company": company.id, **_shown(wanted), **answered})
+    else:
+        out.print(f"[green]{name}[/] answers: {escape(answered['says'])}")
+        out.print(f"Next: casebook plan {company.id}", soft_wrap=True)
+
+
+@app.command("list")
+def list_providers(id: Annotated[str, typer.Argument(help="The company.")], json: bool = Json) -> None:
+    """The company's providers, their limits and prices; never their keys."""
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    company = Companies(Settings()).get(id)
+    shown = [_shown(one) for one in company.providers]
+    if json:
+        print_json({"company": company.id, "providers": shown})
+    elif shown:
+        names = ("name", "model", "url", "weight", "US$ in", "US$ out")
+        out.print(table(*names, rows=[[_said(one.get(name)) for name in names] for one in map(_row, shown)]))
+    else:
+        out.print(f"{company.id} has no LLM provider: summaries are sentences of the ticket. casebook llm add --help")
+
+
+@app.command()
+def check(id: Annotated[str, typer.Argument(help="The company.")], json: bool = Json) -> None:
+    """Ask each provider one short question: is its address, key and model still good?"""
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    registry = Companies(Settings())
+    company = registry.get(id)
+    if not company.providers:
+        raise InputError(f"company {company.id!r} has no LLM provider.", remedy="casebook llm add --help")
+    outcome: dict[str, dict[str, Any]] = {}
+    for one in company.providers:
+        try:
+            outcome[one.name] = {"ok": True, **_check(one, registry.llm_key(company, one))}
+        except InputError as error:
+            outcome[one.name] = {"ok": False, "says": str(error)}
+    if json:
+        print_json({"company": company.id, "providers": outcome})
+    for name, found in {} if json else outcome.items():
+        out.print(f"{'[green]OK[/]' if found['ok'] else '[red]Not right[/]'} {name}: {escape(found['says'])}")
+    if not all(found["ok"] for found in outcome.values()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def key(
+    id: Annotated[str, typer.Argument(help="The company.")],
+    name: Name,
+    key_env: KeyEnv = None,
+    key_stdin: KeyStdin = False,
+    key_ref: KeyRef = None,
+    json: bool = Json,
+) -> None:
+    """Give a provider another key; asked before it is stored. A sync that runs takes it up by itself."""
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    settings = Settings()
+    registry = Companies(settings)
+    company = registry.get(id)
+    wanted = _named(company, name)
+    given = given_key(settings, company.id, key_env, key_stdin, key_ref)
+    if given is None:
+        raise one_key()
+    answered = _check(wanted, given.clear)
+    _store(registry, company, wanted, given)
+    if json:
+        print_json({"company": company.id, "provider": name, **answered})
+    else:
+        out.print(f"{name} has another key now: {escape(answered['says'])}")
+
+
+@app.command()
+def remove(id: Annotated[str, typer.Argument(help="The company.")], name: Name, json: bool = Json) -> None:
+    """Ask a provider no more, and forget its key. Summaries that it wrote stay."""
+    from resources.companies import Companies
+    from resources.settings import Settings
+
+    registry = Companies(Settings())
+    company = registry.get(id)
+    wanted = _named(company, name)
+    with registry.store(company.id) as store:
+        waiting = [
+            one
+            for stage in ("ticket_summaries", "kb_summaries")
+            for one in store.batches(stage)
+            if one.provider == name
+        ]
+    if waiting:
+        raise InputError(
+            f"provider {name!r} has batches that are not collected.",
+            f"{len(waiting)} batches, {sum(one.requests for one in waiting):,} requests.",
+            f"They come with a later sync; see them with 'casebook cost {company.id}'.",
+        )
+    left = registry.drop_provider(company, wanted).providers
+    if json:
+        print_json({"company": company.id, "removed": name, "providers": [one.name for one in left]})
+    else:
+        rest = ", ".join(one.name for one in left) or "none: new summaries are sentences of the ticket"
+        out.print(f"Removed {name}. Left: {rest}.")
+
+
+def _provider(given: dict[str, Any]) -> Provider:
+    try:
+        return provider(given)
+    except ValueError as wrong:
+        raise InputError("this is not a provider.", f"Needed: {wrong}.", "See casebook llm add --help.") from None
+
+
+def _named(company: "Company", name: str) -> Provider:
+    for one in company.providers:
+        if one.name == name:
+            return one
+    known = ", ".join(one.name for one in company.providers) or "none"
+    raise InputError(f"company {company.id!r} has no provider {name!r}.", f"Known: {known}.")
+
+
+def _moved(company: "Company", wanted: Provider) -> str:
+    """The address that a provider of this name has now, if it is another one."""
+    now = next((one for one in company.providers if one.name == wanted.name), wanted)
+    return now.url if now.url != wanted.url else ""
+
+
+def _refuse_unpriced(company: "Company", wanted: Provider) -> None:
+    from resources.llm.prices import price
+
+    if company.setting("budget_monthly") is not None and price(wanted) is None:
+        raise InputError(
+            "the budget could not be kept.",
+            f"No price is known for {wanted.model!r}, and budget_monthly is set.",
+            "Say --price-in and --price-out (US$ a million tokens), or set budget_monthly=none.",
+        )
+
+
+def _store(registry: "Companies", company: "Company", wanted: Provider, given: GivenKey) -> None:
+    with to_be_stored(registry.settings, given) as stored:
+        registry.set_secret(company, stored, wanted.secret_name)
+
+
+def _check(wanted: Provider, clear: str) -> dict[str, Any]:
+    """One short call. Raises ``InputError`` that says what the provider has against it."""
+    from contextlib import closing
+
+    from resources.llm.base import Call, Trouble
+    from resources.llm.client import Client
+
+    messages = [{"role": "user", "content": 'Answer with the JSON object {"ok": true}.'}]
+    schema = {
+        "type": "object",
+        "properties": {"ok": {"type": "boolean"}},
+        "required": ["ok"],
+        "additionalProperties": False,
+    }
+    with closing(Client(wanted, lambda: clear)) as client:
+        try:
+            reply = client.chat(Call(messages, schema, 100, 20))
+        except Trouble as trouble:
+            raise InputError(f"provider {wanted.name!r} cannot be used.", trouble.said) from None
+        says = f"{reply.model or wanted.model}, structured answers as {client.mode}"
+    return {"says": says, "mode": client.mode, "tokens": (reply.tokens_in or 0) + (reply.tokens_out or 0)}
+
+
+def _shown(one: Provider) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from resources.llm.prices import price
+
+    known = price(one)
+    priced = {"in": known.tokens_in, "out": known.tokens_out, "source": known.source} if known else None
+    return {**asdict(one), "price": priced}
+
+
+def _row(shown: dict[str, Any]) -> dict[str, Any]:
+    priced = shown["price"] or {}
+    return {**shown, "US$ in": priced.get("in"), "US$ out": priced.get("out")}
+
+
+def _said(value: Any) -> str:
+    return "unknown" if value is None else str(value)
