@@ -81,6 +81,11 @@ def links(text: str) -> list[str]:
     return [_link(found) for found in _LINK.findall(readable)]
 
 
+def is_link_of(link: str, told: Iterable[str]) -> bool:
+    """Whether one of the ``links`` that are told is this one, or leads on from it: a path may be told in part."""
+    return any(other == link or other.startswith((f"{link}/", f"{link}?", f"{link}#")) for other in told)
+
+
 def _link(spelled: str) -> str:
     return _LINK_TAIL.sub("", _LINK_START.sub("", spelled)).rstrip("/").lower()
 
@@ -155,6 +160,7 @@ _NUMBER = re.compile(
     r"|[kKmM](?![A-Za-z])|만|천(?=\D))?",
     re.IGNORECASE,
 )
+_LONG = 7  # digits that may be set apart in groups
 _GROUPED = re.compile(r"(?<![\w-])\d+(?:[-/ ]\d+)+(?![\w-])")  # an order, an account: 2024-000123, 4405 1234 9981
 _IN_WORDS = {
     name: str(number)
@@ -409,20 +415,26 @@ class _Source:
     def _tells_value(self, fact: _Fact) -> bool:
         match fact.kind:
             case "link":
-                return any(told == fact.values[0] or told.startswith(f"{fact.values[0]}/") for told in self._links)
+                return is_link_of(fact.values[0], self._links)
             case "date":
                 return any(_is_day(reading, self._days) for reading in fact.values)
             case "time":
                 hour = int(fact.values[0]) // 60
                 return fact.values[0] in self._minutes or not {str(hour), str(hour + 12)}.isdisjoint(self._values)
             case "number":
-                return not self._values.isdisjoint(fact.values)
+                return not self._values.isdisjoint(fact.values) or (
+                    len(fact.values[0]) >= _LONG and self._has_whole(fact.values[0])
+                )
             case "grouped":
-                return "".join(fact.values) in self._compact or self._values.issuperset(map(_canonical, fact.values))
+                return self._has_whole("".join(fact.values)) or self._values.issuperset(map(_canonical, fact.values))
             case "code":
-                return fact.values[0] in self._codes or (len(fact.values[0]) > 4 and fact.values[0] in self._compact)
+                return fact.values[0] in self._codes or self._has_whole(fact.values[0])
             case _:
                 return self._tells_name(fact.values[0])
+
+    def _has_whole(self, code: str) -> bool:
+        """Whether the document has these letters and digits, however they are set apart, and no digit of them more."""
+        return re.search(rf"(?<!\d){re.escape(code)}(?!\d)", self._compact) is not None
 
     def _tells_name(self, name: str) -> bool:
         if name in self._words or (len(name) > 3 and name in self._compact):

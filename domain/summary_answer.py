@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, cast
 
-from domain.grounding import links, source_text, ungrounded
+from domain.grounding import is_link_of, links, source_text, ungrounded
 from domain.merge import language_of
 from domain.personal_data import KINDS, find, plain
 from domain.sentences import content_words
@@ -243,7 +243,9 @@ _LATIN_NAME = re.compile(r"(?:[A-Za-z][\w.:/@+-]*\d|\w+://|\S+@)\S*")
 
 def _foreign_data(thing: str, source: str, text: str) -> Iterator[str]:
     """Addresses, personal data, and placeholders for them."""
-    if unknown := [link for link in links(text) if not _is_link_of(link, source)]:
+    stated_links = links(text)
+    held_links = links(source) if stated_links else []
+    if unknown := [link for link in stated_links if not is_link_of(link, held_links)]:
         host = re.split("[/?#]", unknown[0])[0].rpartition("@")[2]
         yield f"It names a web address ({shorten(host, 40)}) that the {thing} does not hold."
     if _SCRIPT.search(text) and not _SCRIPT.search(source):
@@ -256,11 +258,6 @@ def _foreign_data(thing: str, source: str, text: str) -> Iterator[str]:
             yield f"It names {_KIND_NAMES[datum.kind]} that the {thing} does not hold."
     if any(one not in source for one in _PLACEHOLDER.findall(text)):
         yield f"It holds a placeholder that the {thing} does not hold."
-
-
-def _is_link_of(link: str, source: str) -> bool:
-    """Whether a document holds a link, or one that leads on from it (a summary may leave off the rest of the path)."""
-    return any(told == link or told.startswith((f"{link}/", f"{link}?", f"{link}#")) for told in links(source))
 
 
 # --- text of others ----------------------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ def _ticket(document: Json, sizes: Sequence[int], room: int, count: Count) -> Js
     subject, used = _fitted(document["subject"], room // _TITLE, language, count)
     room -= used
     note = count(_note_line(len(messages), 10**6, language)) + 1
+    whole = room
     room -= note  # at first all of the thread is one gap
     kept: dict[int, Json] = {}
     full: set[str] = set()
@@ -73,10 +74,9 @@ def _ticket(document: Json, sizes: Sequence[int], room: int, count: Count) -> Js
         allowed = max(int(free * share), _LEAST)
         if size <= allowed or (share == _OTHERS and size <= free):
             kept[at] = messages[at]
-        elif share == _OTHERS and author in full:
-            continue  # what is older than the first that found no room stays out, too: no shreds of a talk
+        elif share == _OTHERS and (author in full or size < whole * _OTHERS):
+            full.add(author)  # what is older than the first that found no room stays out, too: no shreds of a talk
         else:
-            full.add(author)
             text, size = _fitted(messages[at]["text"], allowed, language, count)
             if not text:
                 continue
