@@ -30,11 +30,11 @@ def cost(
     if json:
         print_json(found)
         return
-    names = ("day", "stage", "provider", "model", "purpose", "calls", "documents", "tokens in", "tokens out", "US$")
+    names = ("day", "stage", "provider", "purpose", "calls", "texts", "tokens in", "out", "US$")
     if found.lines:
         rows: list[list[Any]] = [
             [
-                *(line.day, line.stage, line.provider, line.model, line.purpose, line.calls, line.documents),
+                *(line.day, line.stage, line.provider, line.purpose, line.calls, line.documents),
                 *(f"{line.tokens_in:,}", f"{line.tokens_out:,}"),
                 f"{line.cost:.4f}" if not line.unpriced else f"{line.cost:.4f} + {line.unpriced} calls without a price",
             ]

@@ -112,7 +112,7 @@ def list_providers(id: Annotated[str, typer.Argument(help="The company.")], json
 
 @app.command()
 def check(id: Annotated[str, typer.Argument(help="The company.")], json: bool = Json) -> None:
-    """Ask each provider one short question: is its address, key and model still good?"""
+    """Ask each provider for one short summary: are its address, key and model still good?"""
     from resources.companies import Companies
     from resources.settings import Settings
 
@@ -229,26 +229,39 @@ def _store(registry: "Companies", company: "Company", wanted: Provider, given: G
         registry.set_secret(company, stored, wanted.secret_name)
 
 
+_TEST: dict[str, Any] = {
+    "subject": "The lamp does not light up",
+    "language": "en",
+    "messages": [
+        {"id": "description", "author": "customer", "text": "My new desk lamp does not light up."},
+        {"id": "", "author": "agent", "text": "Please switch on the socket that it is plugged into."},
+        {"id": "", "author": "customer", "text": "That was it, thank you!"},
+    ],
+}
+"""What a provider is asked to summarise, to prove that it can; some 700 tokens."""
+
+
 def _check(wanted: Provider, clear: str) -> dict[str, Any]:
-    """One short call. Raises ``InputError`` that says what the provider has against it."""
+    """One summary of a made-up ticket. Raises ``InputError`` that says what stands against it."""
     from contextlib import closing
 
+    from domain.summary_answer import Unreadable, parse
+    from domain.summary_prompt import Item, answer_schema, messages
     from resources.llm.base import Call, Trouble
-    from resources.llm.client import Client
+    from resources.llm.client import Client, sized
 
-    messages = [{"role": "user", "content": 'Answer with the JSON object {"ok": true}.'}]
-    schema = {
-        "type": "object",
-        "properties": {"ok": {"type": "boolean"}},
-        "required": ["ok"],
-        "additionalProperties": False,
-    }
+    asked = messages("ticket", "en", [Item("1", _TEST)])
     with closing(Client(wanted, lambda: clear)) as client:
         try:
-            reply = client.chat(Call(messages, schema, 100, 20))
+            reply = client.chat(sized(wanted, Call(asked, answer_schema(), 600, 0)))
+            parse(reply.text)
         except Trouble as trouble:
             raise InputError(f"provider {wanted.name!r} cannot be used.", trouble.said) from None
-        says = f"{reply.model or wanted.model}, structured answers as {client.mode}"
+        except Unreadable as unreadable:
+            raise InputError(
+                f"provider {wanted.name!r} cannot be used.", f"{wanted.model} gave no summary: {unreadable}."
+            ) from None
+        says = f"{reply.model or wanted.model}, a summary as {client.mode}"
     return {"says": says, "mode": client.mode, "tokens": (reply.tokens_in or 0) + (reply.tokens_out or 0)}
 
 

@@ -127,15 +127,17 @@ def show_outcome(outcome: "SyncOutcome") -> None:
 
 
 def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = Json) -> None:
-    """Say what a first sync would fetch: requests, and minutes at the helpdesk's own limit.
+    """Say what a sync would cost: requests and minutes at the helpdesk's limit, and the LLM's calls, tokens and US dollars.
 
-    For each way to take attachments, which is what a company can choose.
+    Requests for each way to take attachments, which is what a company can choose. Tokens are counted in the texts that are
+    here and not summarised yet, also after the prompt or the model has changed.
     """
     from dataclasses import asdict, replace
 
     from resources.companies import Companies
     from resources.helpdesk.platforms import connect
     from resources.settings import Settings
+    from resources.summary_plan import summary_plan
 
     registry = Companies(Settings())
     company = registry.get(id)
@@ -146,6 +148,8 @@ def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = J
     for way in ways:
         variant = replace(company, settings={**company.settings, "attachments": way})
         estimates[way] = asdict(connect(variant, key).plan(account))
+    with watched(quiet=json) as progress:
+        planned = summary_plan(registry, company, account.tickets, progress)
     if json:
         print_json(
             {
@@ -154,6 +158,7 @@ def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = J
                 "tickets": account.tickets,
                 "per_minute": account.per_minute,
                 "attachments": estimates,
+                "summaries": planned,
             }
         )
         return
@@ -161,6 +166,8 @@ def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = J
     for way, estimate in estimates.items():
         chosen = " (the setting now)" if way == company.setting("attachments") else ""
         out.print(f"attachments={way}{chosen}: {estimate_line(estimate)}")
+    for line in planned.lines:
+        out.print(escape(line), soft_wrap=True)
 
 
 def estimate_line(estimate: dict[str, Any]) -> str:
