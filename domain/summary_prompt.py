@@ -62,7 +62,7 @@ def instructions(kind: Kind, language: str) -> str:
     words = _KOREAN if language == "ko" else _ENGLISH
     return words["system"].format(
         **words[kind],
-        language=words["own language"] if language not in ("ko", "en") else words["language"],
+        language=words["language"] if language in ("ko", "en") else _OWN_LANGUAGE.format(**words[kind]),
         chars=FIELD_AIM,
         tags=MAX_TAGS,
         form=_FORM,
@@ -155,9 +155,9 @@ _FORM = (
     '{"summaries": [{"id": "…", "problem": "…", "cause": "…" | null, "solution": "…", "result": "…", "tags": ["…"]}]}'
 )
 
+_OWN_LANGUAGE = "Write each summary in the language that its own {thing} is written in."
 _ENGLISH: dict[str, Any] = {
     "language": "Write in English.",
-    "own language": "Write each summary in the language that its own {thing} is written in.",
     "ticket": {
         "expert": "You are an expert at analysing customer support tickets.",
         "thing": "ticket",
@@ -200,7 +200,6 @@ Write the summary again, complete and in the same JSON form, from the text of th
 
 _KOREAN: dict[str, Any] = {
     "language": "한국어로 작성합니다.",
-    "own language": "한국어로 작성합니다.",
     "ticket": {
         "expert": "당신은 고객 지원 티켓을 분석하는 전문가입니다.",
         "thing": "티켓",
