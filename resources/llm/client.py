@@ -62,6 +62,7 @@ _TOO_LONG = re.compile(
 )
 _FILTERED = re.compile(r"content_filter|content_policy|responsibleai|safety system")
 _NO_MODEL = re.compile(r"model_not_found|deploymentnotfound|model .{0,80}(?:not exist|not found)|unknown model")
+_NO_GRAMMAR = re.compile(r"grammar|json_schema|response_format")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -126,6 +127,7 @@ class Client:
         self._dialect = first_dialect(provider, mode)
         self._key = key() if provider.auth != "none" else ""
         self._sdk = _sdk(provider, self._key, timeout)
+        self._old: list[openai.OpenAI] = []
 
     @property
     def mode(self) -> Mode:
@@ -155,7 +157,8 @@ class Client:
 
     def close(self) -> None:
         """Let the connections go."""
-        self._sdk.close()
+        for sdk in (self._sdk, *self._old):
+            sdk.close()
 
     @property
     def sdk(self) -> openai.OpenAI:
@@ -175,6 +178,7 @@ class Client:
                 raise
             with self._lock:  # of many threads that are refused at once, the first one asks
                 if self._key == key and (now := self._renew()) != key:
+                    self._old.append(self._sdk)  # other threads may be waiting for its answers
                     self._key, self._sdk = now, _sdk(self.provider, now, self._timeout)
                 if self._key == key:
                     raise
@@ -205,9 +209,9 @@ class Client:
 
 
 class _Unclear(Exception):
-    """A 400 that may be about how it was asked. ``param`` and ``said`` are the provider's, to be looked at and not shown."""
+    """A refusal that may be about how it was asked. ``param`` and ``said`` are the provider's, looked at and never shown."""
 
-    def __init__(self, trouble: NotTaken, param: str, said: str) -> None:
+    def __init__(self, trouble: Trouble, param: str, said: str) -> None:
         super().__init__()
         self.trouble, self.param, self.said = trouble, param, said
 
@@ -345,7 +349,8 @@ def _meaning(name: str, status: int, error: object, headers: Mapping[str, str], 
             trouble = kind(words, wait=wait, headers=lower)
             if isinstance(trouble, KeyRefused):
                 trouble.status = status
-            return trouble
+            # llama.cpp and its like fail so over a schema that they make no grammar of.
+            return _Unclear(trouble, "", about) if status >= 500 and _NO_GRAMMAR.search(about) else trouble
     refused = NotTaken(f"{where}: it did not take the request", headers=lower)
     return _Unclear(refused, str(told.get("param") or ""), about) if status in (400, 422) else refused
 
