@@ -20,6 +20,7 @@ Json = dict[str, Any]
 _READ = 20_000  # characters of an article that are read
 _MOST = 80  # sentences that are weighed
 _SOLUTION = 280  # characters; the problem is no more than a title
+_SHARE = 0.4  # of the heaviest sentence's weight: what is lighter is left out, even where there is room
 _STEP = re.compile(r"(?:\(?\d{1,2}[.)]|[①-⑳]|[-*•·▶])\s+")
 
 
@@ -88,9 +89,12 @@ def _solution(problem: str, told: Sequence[tuple[str, bool]]) -> str:
         - 0.5 * is_question(text)
         for at, (text, step) in enumerate(told)
     ]
+    enough = _SHARE * max(weights, default=0.0)
     room = _SOLUTION
     chosen: dict[int, str] = {}
     for at in sorted(range(len(told)), key=lambda one: (-weights[one], one)):
+        if weights[at] < enough:
+            break
         text = told[at][0] if chosen else shorten(told[at][0], room)
         if len(text) <= room:
             chosen[at] = text

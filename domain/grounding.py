@@ -160,6 +160,7 @@ _NUMBER = re.compile(
     r"|[kKmM](?![A-Za-z])|만|천(?=\D))?",
     re.IGNORECASE,
 )
+_VERSION = re.compile(r"(?<![A-Za-z0-9_.-])(?!\d{1,3}(?:\.\d{3})+(?![.\d]))\d+(?:\.\d+){2,}")
 _LONG = 7  # digits that may be set apart in groups
 _GROUPED = re.compile(r"(?<![\w-])\d+(?:[-/ ]\d+)+(?![\w-])")  # an order, an account: 2024-000123, 4405 1234 9981
 _IN_WORDS = {
@@ -317,6 +318,11 @@ def _not_facts(text: str) -> Iterator[_Stated]:
     return ((match.start(), match.end(), ()) for match in re.finditer(r"\S+@\S+|@\w+|#[^\W\d_]\w*", text))
 
 
+def _versions(text: str) -> Iterator[_Stated]:
+    """Versions and addresses of machines: as they are spelled, or not at all."""
+    return ((match.start(), match.end(), (match[0],)) for match in _VERSION.finditer(text))
+
+
 def _stated_groups(text: str) -> Iterator[_Stated]:
     return ((match.start(), match.end(), tuple(re.findall(r"\d+", match[0]))) for match in _GROUPED.finditer(text))
 
@@ -333,6 +339,7 @@ _READERS: tuple[tuple[str, Callable[[str], Iterator[_Stated]]], ...] = (
     ("date", _dates),
     ("time", _times),
     ("code", _codes),
+    ("version", _versions),
     ("grouped", _stated_groups),
     ("number", _stated_numbers),
     ("name", _names),
@@ -419,14 +426,17 @@ class _Source:
             case "date":
                 return any(_is_day(reading, self._days) for reading in fact.values)
             case "time":
-                hour = int(fact.values[0]) // 60
-                return fact.values[0] in self._minutes or not {str(hour), str(hour + 12)}.isdisjoint(self._values)
+                hour, minute = divmod(int(fact.values[0]), 60)
+                full_hour = not minute and not {str(hour), str(hour + 12)}.isdisjoint(self._values)
+                return full_hour or fact.values[0] in self._minutes
             case "number":
                 return not self._values.isdisjoint(fact.values) or (
                     len(fact.values[0]) >= _LONG and self._has_whole(fact.values[0])
                 )
             case "grouped":
                 return self._has_whole("".join(fact.values)) or self._values.issuperset(map(_canonical, fact.values))
+            case "version":
+                return False
             case "code":
                 return fact.values[0] in self._codes or self._has_whole(fact.values[0])
             case _:

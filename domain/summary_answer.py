@@ -224,11 +224,9 @@ def _foreign(kind: Kind, source: str, language: str, said: Sequence[str], others
     thing, text = _thing(kind), "\n".join(said)
     if not text:
         return
-    spoken = language_of(" ".join(_LATIN_NAME.sub(" ", one) for one in said))
-    if language == "ko" and spoken != "ko":
-        yield f"Write in Korean, the language of the {thing}."
-    elif language == "en" and spoken != "en":
-        yield f"Write in English, the language of the {thing}."
+    words = _CODE_OR_LINK.sub(" ", text)
+    if language in _LANGUAGES and sum(map(str.isalpha, words)) >= _LETTERS and language_of(words) != language:
+        yield f"Write in {_LANGUAGES[language]}, the language of the {thing}."
     yield from _foreign_data(thing, source, text)
     own, fields = _known(source), [_content(one) for one in said]
     leaked = _runs(text) - own.runs
@@ -238,7 +236,9 @@ def _foreign(kind: Kind, source: str, language: str, said: Sequence[str], others
         yield f"It tells what another {thing} says."
 
 
-_LATIN_NAME = re.compile(r"(?:[A-Za-z][\w.:/@+-]*\d|\w+://|\S+@)\S*")
+_LANGUAGES = {"ko": "Korean", "en": "English"}
+_LETTERS = 10  # fewer do not tell a language
+_CODE_OR_LINK = re.compile(r"(?:[A-Za-z][\w.:/@+-]*\d|\w+://|\S+@)\S*")
 
 
 def _foreign_data(thing: str, source: str, text: str) -> Iterator[str]:

@@ -41,6 +41,9 @@ SAME = [
     ("my spotify does not play", "the app of Spotify"),
     ("see https://help.acme.example/a/b?x=1", "see www.help.acme.example/a/b"),
     ("wait ten to fifteen days", "It takes 10-15 days"),
+    ("paid 1.200.000 in all", "1,200,000 paid"),
+    ("since v4.8.1", "version 4.8.1"),
+    ("between 9 and 11", "between 9:00 and 11 am"),
     ("delivered in 5 to 20 days", "5–20 days"),
 ]
 
@@ -61,6 +64,9 @@ INVENTED = [
     ("my X200 is broken", "the X300 is broken", "X300"),
     ("error E-4711", "error E-4712", "E-4712"),
     ("order 88123", "order 88124", "88124"),
+    ("version 4.8.1 of 8 September", "version 4.8.9", "4.8.9"),
+    ("ping 10.0.0.1", "ping 10.0.7.1", "10.0.7.1"),
+    ("call me at 3:30 pm", "a call at 15:20", "15:20"),
     ("the number 881234", "order 88123", "88123"),
     ("the app does not open", "the app of Spotify does not open", "Spotify"),
     ("앱이 안 열려요", "Slack 앱이 열리지 않음", "Slack"),

@@ -26,6 +26,14 @@ def test_the_json_form_comes_back() -> None:
     assert summary(cause="The clock.").cause == "The clock."
 
 
+def test_facts_that_the_ticket_does_not_hold_are_named_where_there_are_any() -> None:
+    flagged = {**PAYLOAD, "ungrounded": ["E-9"]}
+    assert summary(ungrounded=["E-9"]).to_payload() == flagged
+    assert Summary.from_payload(flagged).ungrounded == ("E-9",)
+    with pytest.raises(ValueError, match="'ungrounded' must be a list"):
+        summary(ungrounded="E-9")
+
+
 def test_fields_are_one_line_within_their_limit() -> None:
     long = summary(
         problem="one  line\nonly", solution="word " * 200, cause="", tags=["#A", "a", " b  c ", "", "d", "e", "f", "g"]
