@@ -87,7 +87,7 @@ def kb_summaries(config: SummaryConfig, company_run: Run) -> Result:
         return result(company_run, "kb_summaries", Report())
     writer = company_run.writer("kb")
     stage = kb_stages.kb_summaries(company_run.company, articles.neutral, articles.made_by, writer)
-    return summarised(company_run, stage, config)
+    return summarised(company_run, "kb", stage, config)
 
 
 @_asset("raw_kb")

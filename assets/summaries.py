@@ -5,6 +5,7 @@ Belongs here: running a summary stage and showing its costs. Does not belong her
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from assets.plots import bars
 from assets.report import result
 from domain.derive import Stage
 from domain.stage import Report
+from domain.summary_prompt import Kind
 from resources.company_run import CompanyRun
 from resources.costs import by_day
 
@@ -28,9 +30,15 @@ class SummaryConfig(dg.Config):
     """Hand new texts to the providers' Batch API: half the price, and an answer within a day."""
 
 
-def summarised(run: CompanyRun, stage: Stage, config: SummaryConfig) -> dg.MaterializeResult[Any]:
+def summarised(run: CompanyRun, kind: Kind, stage: Stage, config: SummaryConfig) -> dg.MaterializeResult[Any]:
     """Bring a summary stage up to date; a pause is a note, and the rest is done by a later run."""
-    report = run.derive(stage)
+    backfill = run.backfill(kind, sends=config.batch)
+    if backfill:
+        backfill.collect()
+        report = run.derive(replace(stage, make=backfill.make))
+        backfill.finish(report)
+    else:
+        report = run.derive(stage)
     if report.paused:
         report.notes.append(f"{stage.target}: {report.paused}; the next sync goes on from there")
     _remember(run, {pause_state(stage.target): report.paused if report.is_trouble else "", **run.learned()})

@@ -107,7 +107,7 @@ def ticket_summaries(config: SummaryConfig, company_run: Run) -> Result:
     """Problem, cause, solution, result and tags of each solved case: by the company's LLM providers, else in the ticket's
     own sentences."""
     stage = ticket_stages.ticket_summaries(company_run.company, company_run.writer("ticket"))
-    return summarised(company_run, stage, config)
+    return summarised(company_run, "ticket", stage, config)
 
 
 @_asset("ticket_summaries", "merged_tickets", kinds={"table"})

@@ -301,8 +301,8 @@ class Transaction(Protocol):
         """Write a batch, or what became of it; the documents of one that has ended are no longer in it."""
         ...
 
-    def add_to_batch(self, batch: Batch, documents: Mapping[str, str], data_type: DataType = "ticket") -> None:
-        """These inputs (source_hash → a document that has it) are in a batch: nothing else may ask for them."""
+    def add_to_batch(self, batch: Batch, source_hashes: Iterable[str]) -> None:
+        """These inputs are in a batch: nothing else may ask for them."""
         ...
 
     def settle(self, target: str, doc_ids: Iterable[str]) -> None:
@@ -397,8 +397,4 @@ class CompanyStore(Protocol):
 
     def batches(self, stage: str) -> list[Batch]:
         """The batches of a stage that have not ended, the oldest first."""
-        ...
-
-    def in_batch(self, made_by: str, source_hashes: Sequence[str]) -> set[str]:
-        """Those of the inputs whose answer comes with a batch."""
         ...

@@ -8,7 +8,7 @@ import dagster as dg
 from assets import checks, knowledge_base, published_tables, tickets
 from pipelines.jobs import sync
 from pipelines.schedules import nightly
-from pipelines.sensors import continue_walks, follow_registry
+from pipelines.sensors import collect_batches, continue_walks, follow_registry
 from resources.company_run import Progress, silent
 from resources.dagster_resources import company_run_resource
 from resources.settings import Settings
@@ -21,7 +21,7 @@ def build(progress: Progress = silent) -> dg.Definitions:
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[sync],
         schedules=[nightly],
-        sensors=[follow_registry, continue_walks],
+        sensors=[follow_registry, continue_walks, collect_batches],
         resources={"company_run": company_run_resource(Settings(), progress)},
         # A step costs 40 ms so, and 1.5 s in a process of its own; companies run side by side as runs.
         executor=dg.in_process_executor,

@@ -1,4 +1,5 @@
-"""The sensors: one keeps Dagster's partitions equal to the registry of companies, one goes on with long first loads.
+"""The sensors: one keeps Dagster's partitions equal to the registry of companies, one goes on with long first loads, one
+takes in batches that were answered.
 
 Belongs here: following the registry, and asking for the next slice. Does not belong here: the nightly runs (``schedules``).
 """
@@ -10,16 +11,25 @@ import dagster as dg
 
 from assets.partitions import companies
 from domain.company import CompanyId
+from domain.errors import CasebookError
 from domain.fingerprint import fingerprint
 from domain.stage import tables_of
 from pipelines.jobs import sync
 from resources.companies import Companies
 from resources.dagster_resources import PARTITION_TAG, fail_dead_runs, started_runs
 from resources.helpdesk.collect import is_more_to_come
+from resources.llm.waiting import ended_batches
 from resources.settings import Settings
 
 _SECOND_LOOK_SECONDS = 5
 _SLICE = [dg.AssetKey(name) for name in (*tables_of("ticket"), "published_tables")]
+_FROM_SUMMARIES = [
+    dg.AssetKey(name)
+    for name in (
+        *("ticket_summaries", "kb_summaries", "ticket_embeddings", "ticket_terms", "ticket_collection"),
+        "published_tables",
+    )
+]
 _IN_FLIGHT = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -76,6 +86,29 @@ def continue_walks(context: dg.SensorEvaluationContext) -> Iterator[dg.RunReques
                 yield dg.RunRequest(
                     run_key=f"slice/{company.id}/{reached}", partition_key=company.id, asset_selection=_SLICE
                 )
+
+
+@dg.sensor(
+    job=sync,
+    minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Takes batches in when their provider has answered them.",
+)
+def collect_batches(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
+    """A run a company whose batches have something new; asks the providers, and nobody else."""
+    registry = Companies(Settings())
+    for company in registry.list():
+        if company.paused or not registry.is_free(company.id) or _in_flight(context.instance, company.id):
+            continue
+        try:
+            ended = ended_batches(registry, company)
+        except CasebookError as error:  # a key that is gone; the nightly run says so, too
+            context.log.warning(f"the batches of {company.id} cannot be looked at: {error}")
+            continue
+        if ended:
+            yield dg.RunRequest(
+                run_key=f"batch/{company.id}/{ended[0]}", partition_key=company.id, asset_selection=_FROM_SUMMARIES
+            )
 
 
 def _free_killed(instance: dg.DagsterInstance, registry: Companies) -> None:

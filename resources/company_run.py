@@ -21,6 +21,7 @@ from resources.embedder import Embedder, choose_model, open_embedder
 from resources.helpdesk.base import Helpdesk
 from resources.helpdesk.collect import names_state
 from resources.helpdesk.platforms import open_helpdesk
+from resources.llm.backfill import Backfill
 from resources.llm.budget import Budget
 from resources.llm.summariser import Summariser, open_summariser
 from resources.settings import Settings
@@ -85,6 +86,13 @@ class CompanyRun:
         """Who writes the summaries of tickets, or of articles."""
         model = self.summariser
         return Writer(model.made_by, model.make(kind), is_paid=True) if model else extractive_writer(kind)
+
+    def backfill(self, kind: Kind, *, sends: bool) -> Backfill | None:
+        """The batches of a summary stage, where a provider writes; ``sends``: new texts go into one."""
+        if self.summariser is None:
+            return None
+        stage, budget = SUMMARISED[kind], self.budget
+        return Backfill(self.store, self.summariser, budget, kind, stage, self.run_id, self.now, sends=sends)
 
     def close(self) -> None:
         """End what the clients have running."""

@@ -171,10 +171,7 @@ batched = sa.Table(
     _company(),
     sa.Column("made_by", Key, primary_key=True),
     sa.Column("source_hash", Key, primary_key=True),
-    sa.Column("doc_id", Key, nullable=False),
     sa.Column("batch", Key, nullable=False),
-    sa.Column("data_type", Text, nullable=False),
-    sa.Index("batched_doc", "company_id", "doc_id"),
 )
 
 forgotten = sa.Table(

@@ -8,7 +8,7 @@ commit order is seq order and ``max(seq)`` is a safe mark for readers.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -133,7 +133,7 @@ def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         yield items[start : start + _BIND_LIMIT]
 
 
-_HOLDING = (schema.paid, schema.batched, schema.queue, schema.votes)
+_HOLDING = (schema.paid, schema.queue, schema.votes)
 """Tables beside the stages that hold something of documents."""
 
 
@@ -377,18 +377,19 @@ class SqlCompanyStore:
         )
         return [Batch(*row) for row in self._all(query.order_by(c.created_at, c.id))]
 
-    def in_batch(self, made_by: str, source_hashes: Sequence[str]) -> set[str]:
+    def in_batch(self, made_by: str, source_hashes: Sequence[str], batches: Collection[str] = ()) -> set[str]:
+        """Those of the inputs that a batch is to answer; of these batches, if any are named."""
         c = schema.batched.c
-        found: set[str] = set()
-        for chunk in _chunks(source_hashes):
-            found.update(
-                self._column(
-                    sa.select(c.source_hash).where(
-                        c.company_id == self.company, c.made_by == made_by, self._among(c.source_hash, chunk)
-                    )
-                )
-            )
-        return found
+        query = sa.select(c.source_hash).where(c.company_id == self.company, c.made_by == made_by)
+        query = query.where(c.batch.in_(batches)) if batches else query
+        chunks = _chunks(source_hashes)
+        return {one for chunk in chunks for one in self._column(query.where(self._among(c.source_hash, chunk)))}
+
+    def waits(self, target: str) -> bool:
+        """Whether anything in the queue of ``target`` waits for an answer."""
+        c = schema.queue.c
+        query = sa.select(c.doc_id).where(c.company_id == self.company, c.target == target, c.waits)
+        return self._one(query.limit(1)) is not None
 
     def forgotten(self) -> dict[str, str]:
         """The hashes of what must not come back (``domain/forgotten``), each with when it was forgotten."""
@@ -700,10 +701,16 @@ class SqlTransaction:
         if batch.state == "ended":
             self._store.delete_among(schema.batched, schema.batched.c.batch, [batch.id])
 
-    def add_to_batch(self, batch: Batch, documents: Mapping[str, str], data_type: DataType = "ticket") -> None:
-        for source_hash, doc_id in documents.items():
-            values = {"made_by": batch.made_by, "source_hash": source_hash, "doc_id": doc_id, "batch": batch.id}
-            self._replace(schema.batched, {**values, "data_type": data_type})
+    def add_to_batch(self, batch: Batch, source_hashes: Iterable[str]) -> None:
+        rows = [
+            {"company_id": self._company, "made_by": batch.made_by, "source_hash": one, "batch": batch.id}
+            for one in source_hashes
+        ]
+        write = self._store.insert(schema.batched)
+        newest = {"batch": write.excluded.batch}
+        keys = ["company_id", "made_by", "source_hash"]
+        if rows:
+            self._db.execute(write.on_conflict_do_update(index_elements=keys, set_=newest), rows)
 
     def _enqueue(
         self,

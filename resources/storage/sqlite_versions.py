@@ -124,10 +124,8 @@ def _paid_calls(connection: sa.Connection) -> None:
     )
     connection.exec_driver_sql(
         "CREATE TABLE batched (company_id VARCHAR NOT NULL, made_by VARCHAR NOT NULL, source_hash VARCHAR NOT NULL, "
-        "doc_id VARCHAR NOT NULL, batch VARCHAR NOT NULL, data_type TEXT NOT NULL, "
-        "PRIMARY KEY (company_id, made_by, source_hash))"
+        "batch VARCHAR NOT NULL, PRIMARY KEY (company_id, made_by, source_hash))"
     )
-    connection.exec_driver_sql("CREATE INDEX batched_doc ON batched (company_id, doc_id)")
     make_views(connection)
 
 

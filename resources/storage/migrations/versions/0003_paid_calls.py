@@ -41,10 +41,7 @@ def upgrade() -> None:
         company(),
         sa.Column("made_by", Key, primary_key=True),
         sa.Column("source_hash", Key, primary_key=True),
-        sa.Column("doc_id", Key, nullable=False),
         sa.Column("batch", Key, nullable=False),
-        sa.Column("data_type", Text, nullable=False),
     )
-    op.create_index("batched_doc", "batched", ["company_id", "doc_id"])
     for name in ("ledger", "batches", "batched"):
         walled(name)
