@@ -7,6 +7,7 @@ Time is simulated: a batch gets on with every look at it (``Options.batch_polls`
 """
 
 import hashlib
+import math
 import random
 import re
 import time
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
+from sandbox import llm_model
 from sandbox.answers import Answer, Refused, as_json
 from sandbox.llm_account import LlmAccount
 from sandbox.llm_faults import SPOILED, LlmFault
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 Status = Literal["validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"]
 ENDED = ("failed", "completed", "expired", "cancelled")
 _ENDPOINT = "/v1/chat/completions"
+_AT_ONCE = 1.0  # seconds of work for one look at a batch; nobody else is answered meanwhile
 _ERRORS = 20  # of a file that is not valid, at most so many are told
 _NOT_RUN = {
     "expired": ("batch_expired", "This request could not be executed before the completion window expired."),
@@ -266,8 +269,9 @@ def _looked_at(account: LlmAccount, batch: Batch) -> Batch:
     most = account.options.batch_polls
     if batch.status == "failed" or most is None:
         return batch
-    batch.polls += 1
-    _run(account, batch, batch.total * batch.polls // max(1, most) - len(batch.done) - len(batch.wrong))
+    share = batch.total * (batch.polls + 1) // max(1, most)
+    if _run(account, batch, share - len(batch.done) - len(batch.wrong), _AT_ONCE):
+        batch.polls += 1
     if batch.polls >= most:
         _end(account, batch, "completed")
     elif not batch.todo:
@@ -339,12 +343,17 @@ def _wrong(code: str, message: str, line: int | None = None, param: str | None =
     return {"code": code, "message": message, "line": line, "param": param}
 
 
-def _run(account: LlmAccount, batch: Batch, most: int) -> None:
-    """Answer the next ``most`` lines."""
+def _run(account: LlmAccount, batch: Batch, most: int, seconds: float = math.inf) -> bool:
+    """Answer the next ``most`` lines; no more of them when so much time has passed, and then False."""
+    llm_model.encode("")  # the vocabulary takes its time, once
+    ends = time.monotonic() + seconds
     for _ in range(min(most, len(batch.todo))):
+        if time.monotonic() > ends:
+            return False
         request = batch.todo.pop()
         line = _answered(account, batch, request)
         (batch.done if line["response"]["status_code"] == 200 else batch.wrong).append(line)
+    return True
 
 
 def _answered(account: LlmAccount, batch: Batch, request: Json) -> Json:

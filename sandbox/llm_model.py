@@ -272,7 +272,7 @@ _TALKS = re.compile(
     r"|\bsystem ?prompt\b|\b(?:AI|LLM|chatbot|language model|summari[sz]er|(?:AI|the) assistant)\b"
     r"|(?:^|[.!?])\s*\[?(?:system|developer)\]?\s*:"
     r"|(?:지시|명령|지침|프롬프트|규칙).{0,20}(?:무시|잊)|(?:무시|잊).{0,20}(?:지시|명령|지침|프롬프트)"
-    r"|시스템 ?프롬프트|인공지능|AI|요약(?:기|하는|할 때|에)",
+    r"|시스템 ?프롬프트|인공지능|(?-i:\bAI)|요약(?:기|하는|할 때|에)",
     re.MULTILINE,
 )
 _URL = r"(?:https?://|www\.)[^\s<>\"'“”‘’)\]]+|\b[\w.-]+@[\w-]+\.[\w.]+"

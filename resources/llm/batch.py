@@ -103,7 +103,6 @@ class BatchClient:
         Store ``local_id`` before, and the id afterwards. After a crash in between, or a ``Trouble``, ``find`` it; where it is
         not, ``clear`` what was uploaded, and it can be sent again.
         """
-        part.file.seek(0)
         with self._asking():
             uploaded = self._sdk.files.create(file=(_file_name(local_id), part.file), purpose="batch")
         try:
