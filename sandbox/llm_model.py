@@ -126,14 +126,13 @@ def answer(
 
 def _written(items: Sequence[Item], system: str, fits: Callable[[Json], bool], fault: LlmFault | None) -> Json:
     """The answer as JSON, obedient to what the items order."""
-    rows: list[Json] = []
-    for item in items:
-        row = summarise(item)
+    rows = [summarise(item) for item in items]
+    for at, item in enumerate(items):
         for order in _orders(item.text):
             if order.whole is not None and fits(order.whole):
                 return order.whole
-            _obey(row, order, items, item, system)
-        rows.append(row)
+            for row in rows if order.everywhere else [rows[at]]:
+                _obey(row, order, items, item, system)
     return {"summaries": _spoiled(rows, items, system, fault)}
 
 
@@ -256,10 +255,11 @@ def _is_korean(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an item's text tells the model to do."""
+    """What an item's text tells the model to do. ``everywhere``: in the summaries of all items."""
 
     say: str = ""
     tag: str = ""
+    everywhere: bool = False
     prompt: bool = False
     others: bool = False
     other_language: bool = False
@@ -312,6 +312,10 @@ _LANGUAGE = re.compile(
     r"(?i)\b(?:answer|reply|respond|write|summari[sz]e)\b[^\n.]{0,30}\bin (?:korean|english)\b"
     r"|(?:영어|한국어)로[^\n.]{0,15}(?:답|써|작성|요약)"
 )
+_EVERYWHERE = re.compile(
+    r"(?i)\b(?:to|in|for|on) (?:all|every|each|the other)\s+(?:\w+\s+)?(?:summar|ticket|item|article)"
+    r"|(?:모든|다른) ?(?:요약|티켓|문의|문서)(?:에|마다)"
+)
 _WHOLE = re.compile(r"(?i)\b(?:respond|reply|output|answer|return|출력|답)[^\n{]{0,60}(\{.*\})", re.DOTALL)
 
 
@@ -323,8 +327,9 @@ def _orders(text: str) -> Iterator[Order]:
         yield Order(whole=value)
     tags = dict.fromkeys(found for pattern in _TAG for found in pattern.findall(text))
     says = dict.fromkeys(found for pattern in _SAYS for found in pattern.findall(text))
-    yield from (Order(tag=found) for found in tags)
-    yield from (Order(say=found) for found in says if found not in tags)
+    everywhere = bool(_EVERYWHERE.search(text))
+    yield from (Order(tag=found, everywhere=everywhere) for found in tags)
+    yield from (Order(say=found, everywhere=everywhere) for found in says if found not in tags)
     yield Order(
         prompt=bool(_PROMPT.search(text)),
         others=bool(_OTHERS.search(text)),
