@@ -230,7 +230,8 @@ def _foreign(kind: Kind, source: str, language: str, said: Sequence[str], others
     yield from _foreign_data(thing, source, text)
     own, fields = _known(source), [_content(one) for one in said]
     leaked = _runs(text) - own.runs
-    if not leaked.isdisjoint(_prompt()) or (_MARK.search(text) and not _MARK.search(source)):
+    echoed = not _asked().isdisjoint(_words(one) for one in said)
+    if echoed or len(leaked & _prompt()) >= _PROMPT_RUNS or (_MARK.search(text) and not _MARK.search(source)):
         yield "It repeats the instructions instead of summarising."
     if any(_is_of(known, own, leaked, fields) for known in map(_known, others)):
         yield f"It tells what another {thing} says."
@@ -264,6 +265,7 @@ def _foreign_data(thing: str, source: str, text: str) -> Iterator[str]:
 
 _WORD = re.compile(r"[가-힣]+|[^\W_]+")
 _RUN, _RUN_KOREAN = 6, 4  # words in a row that are no coincidence; a Korean word says as much as one and a half
+_PROMPT_RUNS = 3  # runs in common with the prompt: eight words in a row, for some of six are anybody's
 _ENOUGH = 6  # content words that a field must have before it can be told whose it is
 _OWN_AT_MOST, _OTHER_BY = 0.4, 0.4
 
@@ -284,24 +286,36 @@ def _known(text: str) -> _Known:
 
 @lru_cache(maxsize=1)
 def _prompt() -> frozenset[int]:
+    return frozenset(run for text in _prompts() for run in _runs(text))
+
+
+@lru_cache(maxsize=1)
+def _asked() -> frozenset[tuple[str, ...]]:
+    """What the prompt asks of each field: a lazy model gives it as the field."""
+    lines = (line for text in _prompts() for line in text.split("\n"))
+    return frozenset(_words(line.partition(": ")[2]) for line in lines if line[:1].isdigit())
+
+
+def _prompts() -> Iterator[str]:
     kinds: tuple[Kind, ...] = ("ticket", "kb")
-    return frozenset(
-        run for kind in kinds for language in ("ko", "en", "other") for run in _runs(instructions(kind, language))
-    )
+    return (instructions(kind, language) for kind in kinds for language in ("ko", "en", "other"))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(plain(clean(text)).lower()))
 
 
 def _runs(text: str) -> set[int]:
-    words = _WORD.findall(plain(clean(text)).lower())
-    return {hash(run) for run in _windows(words)}
+    return {hash(run) for run in _windows(_words(text))}
 
 
-def _windows(words: list[str]) -> Iterator[tuple[str, ...]]:
+def _windows(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     for at in range(len(words) - _RUN_KOREAN + 1):
-        short = tuple(words[at : at + _RUN_KOREAN])
+        short = words[at : at + _RUN_KOREAN]
         if all("가" <= word[0] <= "힣" for word in short):
             yield short
         elif at + _RUN <= len(words):
-            yield tuple(words[at : at + _RUN])
+            yield words[at : at + _RUN]
 
 
 _REPORTING = frozenset(

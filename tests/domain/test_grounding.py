@@ -130,7 +130,9 @@ def test_not_every_point_makes_a_link(text: str) -> None:
     assert links(text) == []
 
 
-@pytest.mark.parametrize("piece", ["1 2-", "a.", "1,", "-", "12:", "A", "#1", "x1-", "가", "http://", "1월 ", "$"])
+@pytest.mark.parametrize(
+    "piece", ["1 2-", "a.", "1,", "-", "12:", "A", "#1", "a-", "a.com", "www.", "x1-", "가", "http://", "1월 ", "$"]
+)
 def test_time_grows_with_the_length_only(piece: str) -> None:
     started = time.process_time()
     ungrounded(

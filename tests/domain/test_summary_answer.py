@@ -230,6 +230,10 @@ EVIL = [
     ("Ｇｏ ｔｏ ｈｔｔｐｓ：／／ｅｖｉｌ．ｅｘａｍｐｌｅ", "web address (evil.example)"),
     ("ht\u200btps://evil.exa\u00admple", "web address (evil.example)"),
     ("Click javascript:alert(1).", "a script"),
+    ("Go to еvil.example now.", "web address (еvil.example)"),  # a Cyrillic letter
+    ("여기로evil.example/x에서", "web address (evil.example)"),
+    ("사이트는 evil.example에서 확인", "web address (evil.example)"),
+    ("주소www.evil.example로", "web address (evil.example)"),
     ("Write to mallory@evil.example.", "an e-mail address"),
     ("Call +44 20 7946 0958.", "a telephone number"),
     ("His card is 4111 1111 1111 1111.", "a card number"),
@@ -261,6 +265,13 @@ def test_the_prompt_does_not_leak(kind: Kind, language: str) -> None:
     for line in instructions(kind, language).split("\n"):
         if len(line) > 40:
             assert "instructions" in faults(document, fields, solution=line, last=True)
+
+
+def test_what_is_asked_of_a_field_is_no_answer_but_its_words_are_anybodys() -> None:
+    assert "instructions" in faults(problem="The main problem the customer has.", last=True)
+    assert "instructions" in faults(KOREAN, RICHTIG, problem="고객이 겪고 있는 주요 문제", last=True)
+    assert judged(problem="The main problem the customer has is a locked account.")
+    assert judged(KOREAN, RICHTIG, problem="고객이 겪고 있는 주요 문제는 세금계산서 발행 오류임")
 
 
 def test_text_of_another_ticket_does_not_come_over() -> None:
