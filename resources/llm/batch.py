@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import takewhile
 from typing import IO, Any, Literal, cast
 
@@ -97,31 +97,46 @@ class BatchClient:
                 file.seek(0)
                 yield Part(cast("IO[bytes]", file), tuple(names), size)
 
+    def check(self) -> None:
+        """Raises a ``Trouble`` where the provider has no Batch API, or the key has no right to it."""
+        with self._asking():
+            _ = self._sdk.batches.list(limit=1).data
+
     def submit(self, local_id: str, part: Part) -> str:
         """Send a part as the batch ``local_id``; returns the provider's id of it.
 
-        Store ``local_id`` before, and the id afterwards. After a crash in between, or a ``Trouble``, ``find`` it; where it is
-        not, ``clear`` what was uploaded, and it can be sent again.
+        Store ``local_id`` before, and the id afterwards. After a crash in between, or a ``Trouble`` that is ``sent``, the
+        batch may be there: ``find`` it; where it is not, ``clear`` what was uploaded. After any other ``Trouble`` it is not.
         """
-        with self._asking():
-            uploaded = self._sdk.files.create(file=(_file_name(local_id), part.file), purpose="batch")
+        try:
+            with self._asking():
+                uploaded = self._sdk.files.create(file=(_file_name(local_id), part.file), purpose="batch").id
+        except Unanswered as lost:
+            raise Overloaded(f"{lost.said}, for the file of a batch") from None
+        try:
+            return self._created(uploaded, local_id)
+        except Trouble:
+            self._delete(uploaded)  # a batch that shows up later has nothing to run then
+            raise
+
+    def _created(self, uploaded: str, local_id: str) -> str:
+        began = datetime.now(UTC)
         try:
             with self._asking():
                 return self._sdk.batches.create(
-                    input_file_id=uploaded.id,
+                    input_file_id=uploaded,
                     endpoint=cast("Any", self._endpoint),
                     completion_window="24h",
                     metadata={_METADATA: local_id},
                 ).id
-        except (Unanswered, Overloaded):
-            # It may be there, though nobody said so.
-            if (found := self.find(local_id)) is not None:
-                return found
-            self._delete(uploaded.id)
-            raise
-        except Trouble:
-            self._delete(uploaded.id)
-            raise
+        except (Unanswered, Overloaded) as unsure:
+            try:
+                found = self.find(local_id, began)
+            except Trouble:
+                raise Unanswered(f"{self._name} did not say whether it has the batch") from None
+            if found is None:
+                raise Overloaded(unsure.said) from None
+            return found
 
     def find(self, local_id: str, since: datetime | None = None) -> str | None:
         """The provider's id of the batch ``local_id``; None when it has none. Only those are looked at that were made after

@@ -239,13 +239,28 @@ def test_a_batch_that_was_made_without_anyone_knowing_is_not_made_again(
     assert [one["id"] for one in sandbox.llm_admin("one", "batches")] == [remote]
 
 
+def test_a_batch_that_may_be_there_is_told_from_one_that_is_not(
+    sandbox: Sandbox, client: Client, batches: BatchClient
+) -> None:
+    faulty(sandbox, "cut", "batches", limit=None)
+    with pytest.raises(Unanswered) as failed:
+        submitted(client, batches, 3)
+    assert failed.value.sent
+    sandbox.llm_admin("one", "faults")
+    remote = batches.find("b1")
+    assert remote is not None
+    assert batches.poll(remote) == Progress("failed", note="one did not take the batch (empty_file)")
+    assert sandbox.llm_admin("one", "log")["calls"] == 0
+
+
 @pytest.mark.parametrize("kind", ["500", "reset", "insufficient_quota"])
 def test_what_was_uploaded_for_nothing_is_deleted(
     sandbox: Sandbox, client: Client, batches: BatchClient, kind: str
 ) -> None:
     faulty(sandbox, kind, "batches")
-    with pytest.raises(MoneyGone if kind == "insufficient_quota" else Trouble):
+    with pytest.raises(MoneyGone if kind == "insufficient_quota" else Overloaded) as failed:
         submitted(client, batches, 3)
+    assert not failed.value.sent
     assert sandbox.llm_admin("one", "batches") == []
     assert list(client.sdk.files.list()) == []
 
@@ -255,8 +270,9 @@ def test_an_upload_that_nobody_confirmed_can_be_cleared_away(
 ) -> None:
     other = submitted(client, batches, 1, "b0")
     faulty(sandbox, "cut", "files")
-    with pytest.raises(Unanswered):
+    with pytest.raises(Overloaded) as failed:
         submitted(client, batches, 3)
+    assert not failed.value.sent
     assert batches.find("b1") is None
     assert len(list(client.sdk.files.list())) == 2
     batches.clear("b1")
@@ -298,9 +314,10 @@ def test_lines_that_are_no_answers(batches: BatchClient) -> None:
 
 
 def test_troubles_have_their_names(sandbox: Sandbox, batches: BatchClient) -> None:
+    batches.check()
     wrong = opened(sandbox, "two-key")
     with pytest.raises(KeyRefused):
-        BatchClient(wrong).find("b1")
+        BatchClient(wrong).check()
     wrong.close()
     gone = Client(Provider("one", "m", "http://127.0.0.1:9/v1"), lambda: "k", timeout=5)
     with pytest.raises(Unreachable):
@@ -308,7 +325,7 @@ def test_troubles_have_their_names(sandbox: Sandbox, batches: BatchClient) -> No
     gone.close()
     nowhere = Client(Provider("one", "m", f"{sandbox.llm_url('one')}/none"), lambda: "one-key", timeout=5)
     with pytest.raises(BadModel):
-        BatchClient(nowhere).find("b1")
+        BatchClient(nowhere).check()
     nowhere.close()
     faulty(sandbox, "html", "batches")
     with pytest.raises(Trouble):
