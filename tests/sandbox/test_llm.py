@@ -281,3 +281,15 @@ def test_an_admin_action_that_is_wrong_says_so(llm: Sandbox) -> None:
     ):
         with pytest.raises(ValueError, match=r"."):
             llm.llm_admin("one", action, **given)
+
+
+def test_accounts_are_named_and_may_live_in_a_process_of_their_own() -> None:
+    with Sandbox(generated={"made": 1}, llm=["three"], process=True) as sandbox:
+        assert ask(sandbox, "three").choices
+        with client(sandbox, "one") as sdk, pytest.raises(openai.NotFoundError):
+            sdk.models.list()
+        sandbox.llm_admin("three", "options", dies_after=0, death="reset")
+        with pytest.raises(openai.APIConnectionError):
+            ask(sandbox, "three")
+    with pytest.raises(ValueError, match="LLM account"):
+        Sandbox(generated={"made": 1}, llm=["a/b"])
