@@ -121,6 +121,7 @@ _SAYS_NOTHING = frozenset(_SAYS_NOTHING_TEXT.split("|"))
 _PLACEHOLDER = re.compile(rf"\[ ?(?:{'|'.join(KINDS)})[ \\_-]{{0,3}}\d{{1,6}} ?\]", re.IGNORECASE)
 _MARK = re.compile(r"DATA-[0-9a-f]{16}|<<<DATA-|DATA-…", re.IGNORECASE)
 _SCRIPT = re.compile(r"\b(?:javascript|vbscript|data) ?:(?=[^\s])", re.IGNORECASE)
+_DIGITS = 4
 _KIND_NAMES = {
     "EMAIL": "an e-mail address",
     "PHONE": "a telephone number",
@@ -158,8 +159,10 @@ def accept(
     said = [text for text in texts.values() if text]
     faults += _foreign(kind, source, language, said, [source_text(kind, other) for other in others])
     unknown = ungrounded(kind, document, said)
+    thing = _thing(kind)
+    if any(not ungrounded(kind, other, [fact]) for fact in unknown if _is_number(fact) for other in others):
+        faults.append(f"It tells what another {thing} says.")
     if unknown and not last:
-        thing = _thing(kind)
         faults += (f"The {thing} does not say {_quoted(fact)}." for fact in unknown)
     if faults:
         raise Rejected(tuple(dict.fromkeys(faults)))
@@ -173,6 +176,11 @@ def accept(
         language=language,
         ungrounded=tuple(unknown),
     )
+
+
+def _is_number(fact: str) -> bool:
+    """An order, an amount, a code: long enough not to be in two tickets by chance."""
+    return sum(map(str.isdigit, fact)) >= _DIGITS
 
 
 def _thing(kind: Kind) -> str:
@@ -229,7 +237,7 @@ def _foreign(kind: Kind, source: str, language: str, said: Sequence[str], others
         yield f"Write in {_LANGUAGES[language]}, the language of the {thing}."
     yield from _foreign_data(thing, source, text)
     own, fields = _known(source), [_content(one) for one in said]
-    leaked = _runs(text) - own.runs
+    leaked = _runs(_words(text)) - own.runs
     echoed = not _asked().isdisjoint(_words(one) for one in said)
     if echoed or len(leaked & _prompt()) >= _PROMPT_RUNS or (_MARK.search(text) and not _MARK.search(source)):
         yield "It repeats the instructions instead of summarising."
@@ -263,7 +271,7 @@ def _foreign_data(thing: str, source: str, text: str) -> Iterator[str]:
 
 # --- text of others ----------------------------------------------------------------------------------------------
 
-_WORD = re.compile(r"[가-힣]+|[^\W_]+")
+_WORD = re.compile(r"[가-힣]+|[a-z0-9]+|[^\W_]+")
 _RUN, _RUN_KOREAN = 6, 4  # words in a row that are no coincidence; a Korean word says as much as one and a half
 _PROMPT_RUNS = 3  # runs in common with the prompt: eight words in a row, for some of six are anybody's
 _ENOUGH = 6  # content words that a field must have before it can be told whose it is
@@ -272,21 +280,23 @@ _OWN_AT_MOST, _OTHER_BY = 0.4, 0.4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Known:
-    """The runs of words of a text (their hashes), and its content words."""
+    """A text's words, the runs of them (their hashes), and its content words."""
 
+    words: tuple[str, ...]
     runs: frozenset[int]
-    words: frozenset[str]
+    content: frozenset[str]
 
 
 @lru_cache(maxsize=24)
 def _known(text: str) -> _Known:
     """Kept for a while: each document of a call is compared with all others."""
-    return _Known(frozenset(_runs(text)), frozenset(_content(text)))
+    words = _words(text)
+    return _Known(words, frozenset(_runs(words)), frozenset(_content(text)))
 
 
 @lru_cache(maxsize=1)
 def _prompt() -> frozenset[int]:
-    return frozenset(run for text in _prompts() for run in _runs(text))
+    return frozenset(run for text in _prompts() for run in _runs(_words(text)))
 
 
 @lru_cache(maxsize=1)
@@ -305,17 +315,10 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(plain(clean(text)).lower()))
 
 
-def _runs(text: str) -> set[int]:
-    return {hash(run) for run in _windows(_words(text))}
-
-
-def _windows(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for at in range(len(words) - _RUN_KOREAN + 1):
-        short = words[at : at + _RUN_KOREAN]
-        if all("가" <= word[0] <= "힣" for word in short):
-            yield short
-        elif at + _RUN <= len(words):
-            yield words[at : at + _RUN]
+def _runs(words: tuple[str, ...]) -> set[int]:
+    korean = ["가" <= word[0] <= "힣" for word in words]
+    longest = [_RUN_KOREAN if all(korean[at : at + _RUN_KOREAN]) else _RUN for at in range(len(words))]
+    return {hash(words[at : at + long]) for at, long in enumerate(longest) if at + long <= len(words)}
 
 
 _REPORTING = frozenset(
@@ -338,12 +341,12 @@ def _is_of(other: _Known, own: _Known, leaked: set[int], fields: Sequence[set[st
     """Whether a summary tells what ``other`` says: a run of words that only that one has, with words that only that one
     has; or a field that shares far more words with it than with its own document."""
     if not leaked.isdisjoint(other.runs):
-        theirs = (words & other.words for words in fields)
-        if len(set[str]().union(*theirs) - own.words) > 1:
+        theirs = (words & other.content for words in fields)
+        if len(set[str]().union(*theirs) - own.content) > 1:
             return True
     for words in fields:
         if len(words) >= _ENOUGH:
-            share, theirs_share = (len(words & known.words) / len(words) for known in (own, other))
+            share, theirs_share = (len(words & known.content) / len(words) for known in (own, other))
             if share < _OWN_AT_MOST and theirs_share > share + _OTHER_BY:
                 return True
     return False
@@ -351,16 +354,14 @@ def _is_of(other: _Known, own: _Known, leaked: set[int], fields: Sequence[set[st
 
 # --- tags ---------------------------------------------------------------------------------------------------------
 
-_PART = re.compile(r"[가-힣]+|[a-z0-9]+|[^\W_]+")
-
 
 def _tags_of_document(tags: Iterable[str], source: str) -> Iterator[str]:
     """The tags whose words stand in the document, whatever their endings; none with personal data or an address."""
-    told = "".join(_PART.findall(plain(clean(source)).lower()))
-    starts = frozenset(_PART.findall(plain(clean(source)).lower()))
+    words = _known(source).words
+    told, starts = "".join(words), frozenset(words)
     for tag in islice(tags, 50):
         name = plain(clean(tag)).strip().lower()
-        parts = _PART.findall(name)
+        parts = _WORD.findall(name)
         if (
             parts
             and len(name) <= 60

@@ -105,6 +105,8 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # no UTF-8 can hold it
 
 def clean(text: str) -> str:
     """A text without characters that nobody sees, and with one kind of line end."""
+    if text.isascii() and "\r" not in text and text.replace("\n", "").isprintable():
+        return text  # most texts, and ten times faster
     return _LONE_SURROGATE.sub("\ufffd", _UNSEEN.sub("", _LINE_ENDS.sub("\n", text)))
 
 

@@ -293,6 +293,13 @@ def test_text_of_another_ticket_does_not_come_over() -> None:
     assert told == "It tells what another ticket says."
 
 
+def test_a_number_of_another_ticket_does_not_come_over() -> None:
+    other = ticket("Refund", ("customer", "Where is order 88123-44?"))
+    for said in ("Order 88123-44 was refunded.", "Order 8812344 was refunded."):
+        assert faults(result=said, others=[other], last=True) == "It tells what another ticket says."
+        assert judged(result=said, others=[KOREAN], last=True).ungrounded
+
+
 def test_a_swapped_summary_is_found_in_other_words_too() -> None:
     other = ticket(
         "Invoice shows the wrong company",
