@@ -55,9 +55,8 @@ class Limits:
         self._is_known = False
         self._paused_until = 0.0
         self._refusals = 0
-        self._out_share = 1.0
-        """Share of ``max_tokens`` that an answer is expected to be charged for."""
         self._charges_most = False
+        """Whether it charges the room for an answer, and not its length: so it seems once it refused what should fit."""
 
     def per_minute(self, name: str) -> float | None:
         """The limit on "requests" or "tokens" as far as it is known."""
@@ -97,17 +96,10 @@ class Limits:
             self._refusals = 0
         for one in self._allowances.values():
             one.answered(taken.number, headers, at)
-        tokens = self._allowances["tokens"]
-        if tokens_out is None or not call.max_tokens:
-            return
-        if not self._is_known and tokens.deficit is not None:
-            # Alone in a full allowance: what is missing from it is what this call was charged.
-            self._charges_most = tokens.deficit > call.tokens_in + 0.9 * call.max_tokens > call.tokens_in + tokens_out
-        self._is_known = True
-        actual = min(1.0, tokens_out / call.max_tokens)
-        self._out_share = actual if self._out_share == 1.0 else 0.8 * self._out_share + 0.2 * actual
-        if not self._charges_most:
-            tokens.corrected(taken.number, call.tokens_in + tokens_out)
+        if tokens_out is not None:
+            self._is_known = True
+            if not self._charges_most:
+                self._allowances["tokens"].corrected(taken.number, call.tokens_in + tokens_out)
 
     def refused(self, taken: Taken, headers: Mapping[str, str], wait: float | None, *, at: float) -> None:
         """429: nothing more for so long, then one call alone."""
@@ -119,7 +111,7 @@ class Limits:
         pause = min(_FIRST_WAIT * 2 ** min(self._refusals - 1, 6), _LONGEST_WAIT) if wait is None else wait
         self._paused_until = max(self._paused_until, at + max(pause, SOON))
         self._is_known = False
-        self._charges_most = True  # it counts more than we do
+        self._charges_most = True
 
     def nothing_flies(self) -> None:
         """Calls that were not heard of will not be."""
@@ -131,8 +123,9 @@ class Limits:
         return max(0.0, self._paused_until - self._clock())
 
     def _charge(self, call: Call) -> dict[str, float]:
-        share = 1.0 if self._charges_most else min(1.0, self._out_share * 1.1)
-        return {"requests": 1.0, "tokens": call.tokens_in + share * call.max_tokens}
+        # The whole room, until it is answered: some servers charge that. Where it is less, the allowance is used by some
+        # calls later, and no worse.
+        return {"requests": 1.0, "tokens": call.tokens_in + call.max_tokens}
 
 
 @dataclass(slots=True)
@@ -157,7 +150,7 @@ class _Allowance:
     _header: _Header | None = None
     _full: float | None = None
     """What remains and what is missing, added up, where that is the same each time: what it holds when it is full."""
-    _flows: bool | None = None
+    _flows: bool = False
     _window_ends: float = 0.0
     _sent: deque[list[float]] = field(default_factory=deque[list[float]])
     """[number, when, charge] of the calls of the last minute, and of those that no header counts yet."""
@@ -172,15 +165,6 @@ class _Allowance:
         """What can be taken at once."""
         known = [one for one in (self.limit, self._full if self._flows else None) if one is not None]
         return min(known) if known else None
-
-    @property
-    def deficit(self) -> float | None:
-        """What was missing when the last answer came."""
-        if self.told is None or self._header is None:
-            return None
-        if self._flows and self._header.reset is not None:
-            return self._header.reset * self.told / self.minute
-        return self.told - self._header.left
 
     def take(self, taken: Taken, charge: float) -> None:
         self._sent.append([taken.number, taken.sent, charge])
@@ -198,8 +182,8 @@ class _Allowance:
         limit = _number(headers, f"x-ratelimit-limit-{self.name}")
         left = _number(headers, f"x-ratelimit-remaining-{self.name}")
         reset = seconds(headers.get(f"x-ratelimit-reset-{self.name}", ""))
-        if limit is not None and limit > 0:
-            self.told = limit
+        if limit is not None and limit > 0 and limit != self.told:
+            self.told, self._full, self._header = limit, None, None
         if left is None or self.told is None:
             return
         self._look_at(left, reset)
@@ -219,11 +203,10 @@ class _Allowance:
         full = left + reset * self.told / self.minute
         if self._full is None:
             self._full = full
-            self._flows = abs(full - self.told) <= _CLOSE * self.told or None
+            # More than a minute's worth can only be a window that began lately.
+            self._flows = full <= self.told * (1 + _CLOSE)
         elif abs(full - self._full) > _CLOSE * self.told + self.told / self.minute * 0.01:
             self._flows = False
-        elif self._flows is None:
-            self._flows = full <= self.told * (1 + _CLOSE)
 
     def wait(self, charge: float, now: float) -> float:
         return max(self._wait_for_cap(charge, now), self._wait_for_server(charge, now))
@@ -248,9 +231,8 @@ class _Allowance:
             return 0.0
         if self._flows:
             level = self.told / self.minute * (now - header.at)
-            level += header.left if header.left > 0 or self._full is None else self._full - (self.deficit or 0.0)
-            if self._full is not None:
-                level = min(level, self._full)
+            level += header.left if header.left > 0 else self._below(header)
+            level = min(level, self._full or self.told)
             missing = charge + self._uncounted(header.number) - level
             return max(SOON, missing * self.minute / self.told) if missing > 0 else 0.0
         if now >= self._window_ends:
@@ -258,6 +240,12 @@ class _Allowance:
             return SOON if taken and taken + charge > self.told else 0.0
         missing = charge + self._uncounted(header.number) - header.left
         return max(SOON, self._window_ends - now) if missing > 0 else 0.0
+
+    def _below(self, header: _Header) -> float:
+        """What is left when the header says nothing is: less than nothing, as the time until it is full tells."""
+        if self.told is None or self._full is None or header.reset is None:
+            return 0.0
+        return min(0.0, self._full - header.reset * self.told / self.minute)
 
     def _uncounted(self, number: int) -> float:
         return sum(one[2] for one in self._sent if one[0] > number)

@@ -8,6 +8,7 @@ The vocabularies are OpenAI's own and come with the package ``bpe-openai``; othe
 """
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -49,6 +50,9 @@ def count_messages(messages: Sequence[Mapping[str, str]], model: str) -> int:
 
 @cache
 def _tokenizer(name: str) -> Any:
-    from bpe_openai._bindings import tokenizer_for_encoding  # a second to import; its wrapper is 30 times slower
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # how it opens its own files
+        # A second to import, most of it for a wrapper that is 30 times slower than what it wraps.
+        from bpe_openai._bindings import tokenizer_for_encoding
 
-    return tokenizer_for_encoding(name)
+        return tokenizer_for_encoding(name)

@@ -43,7 +43,6 @@ def of(server: Script, **given: Any) -> Client:
         ("slow_down", Limited),
         ("insufficient_quota", MoneyGone),
         ("401", KeyRefused),
-        ("403", KeyRefused),
         ("404", BadModel),
         ("400", NotTaken),
         ("too_long", TooLong),
@@ -74,6 +73,15 @@ def test_a_failure_quotes_neither_key_nor_ticket() -> None:
         of(server).chat(CALL)
     assert caught.value.said == "p answered 401 (invalid_api_key): it refused the key"
     assert caught.value.__cause__ is None
+
+
+def test_a_key_without_the_right_is_refused_and_not_read_again() -> None:
+    asked: list[str] = []
+    with script((403, {}, refusal("no", "unsupported_country"))) as server:
+        made = opened(Client(of(server).provider, lambda: asked.append("") or SECRET))
+        with pytest.raises(KeyRefused):
+            made.chat(CALL)
+    assert len(asked) == 1
 
 
 def test_a_code_that_is_no_code_is_not_shown() -> None:
