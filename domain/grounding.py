@@ -155,7 +155,7 @@ _MANNER_OF_SPEAKING = 12  # numbers up to here are counted, written out, or numb
 _NUMBER = re.compile(
     r"(?P<before>[$€£¥₩₹]|\b(?:USD|EUR|GBP|KRW|JPY) ?)?(?<![A-Za-z0-9_.,])"
     r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}|\d+(?:[.,]\d+)?)"
-    r"(?P<after> ?(?:만|천|백|억)(?: ?\d[\d,]*(?:천|백)?)?(?= ?원)"
+    r"(?P<after> ?(?:만|천|백|억)(?: ?\d[\d,]{0,8}(?:천|백)?)?(?= ?원)"
     r"| ?(?:[$€£¥₩₹]|원|달러|dollars?|euros?|pounds?|bucks|usd|eur|krw)"
     r"|[kKmM](?![A-Za-z])|만|천(?=\D))?",
     re.IGNORECASE,
@@ -220,7 +220,7 @@ def _values(digits: str, after: str) -> tuple[str, ...]:
         scaled = round(float(spelled) * scale)
     except (ValueError, OverflowError):
         return (spelled,)
-    rest = re.match(r".\s?(\d[\d,]*)([천백]?)", after)
+    rest = re.match(r".\s?(\d[\d,]{0,8})([천백]?)", after)
     if rest:
         scaled += int(rest[1].replace(",", "")) * _SCALES.get(rest[2], 1)
     return (str(scaled), spelled)

@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.grounding import links, ungrounded
 
@@ -128,6 +130,27 @@ def test_disguised_links_are_links(spelled: str) -> None:
 @pytest.mark.parametrize("text", ["It works.Thanks", "Node.js 1.2.3", "setup.exe, a.m.", "e.g. this", "10.5.2"])
 def test_not_every_point_makes_a_link(text: str) -> None:
     assert links(text) == []
+
+
+WRITTEN = st.text("0123456789.,:-/#$원만천월일시분 aExk년%€٣²", max_size=80) | st.text(max_size=80)
+
+
+@given(WRITTEN, WRITTEN)
+def test_any_text_is_read_and_holds_its_own_facts(said: str, told: str) -> None:
+    document = ticket("", said)
+    assert ungrounded("ticket", document, [said]) == []
+    assert set(ungrounded("ticket", document, [told])) <= set(ungrounded("ticket", ticket("", ""), [told]))
+
+
+def test_numbers_of_any_length_are_read() -> None:
+    for long in (
+        "9" * 5000,
+        "1만 " + "9" * 5000 + "원",
+        "1," + "999," * 2000,
+        "9" * 5000 + "k",
+        "1." + "9" * 5000 + "만원",
+    ):
+        assert ungrounded("ticket", ticket("", long), ["$77", long]) == ["$77"]
 
 
 @pytest.mark.parametrize(

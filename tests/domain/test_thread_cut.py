@@ -147,6 +147,21 @@ def test_never_longer_than_allowed(count: Any, document: Json, most: int) -> Non
     assert kept or not document["messages"] or any("…" in text for text in texts(shorter))
 
 
+@given(
+    document=st.fixed_dictionaries(
+        {"title": ANY_TEXT, "path": st.lists(ANY_TEXT, max_size=3), "language": st.just("ko"), "text": ANY_TEXT}
+    ),
+    most=st.integers(1, 1000),
+)
+def test_no_article_is_longer_than_allowed(document: Json, most: int) -> None:
+    try:
+        shorter = cut("kb", document, most, len)
+    except ValueError:
+        assert most < 400
+    else:
+        assert shorter == document or len("\n".join(lines("kb", shorter))) <= most
+
+
 def test_time_grows_with_the_length_only() -> None:
     counted = 0
 
