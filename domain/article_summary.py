@@ -25,7 +25,7 @@ _STEP = re.compile(r"(?:\(?\d{1,2}[.)]|[①-⑳]|[-*•·▶])\s+")
 
 
 def summarise(article: Json) -> Summary:
-    """Summarise an article from its ``title``, ``language`` and ``text``.
+    """Summarise an article from its ``title``, ``language`` ("ko", "en" or "other") and ``text``.
 
     The problem is the title, or the first sentence where there is none; the solution is what leads in and the steps,
     the most telling ones in the article's order. A cause is only one that the article states; articles have no result.
@@ -45,14 +45,8 @@ def summarise(article: Json) -> Summary:
         result="",
         tags=tags_of(problem, [cause or "", solution]),
         method=METHOD,
-        language=language_of_article(article),
+        language=article["language"],
     )
-
-
-def language_of_article(article: Json) -> str:
-    """ "ko", "en" or "other", of a code such as "en-us"."""
-    code = str(article["language"]).lower().replace("_", "-").partition("-")[0]
-    return code if code in ("ko", "en") else "other"
 
 
 def _told(text: str, title: str) -> list[tuple[str, bool]]:

@@ -154,7 +154,7 @@ def accept(
     tags = _tags(fields, faults)
     if not texts["problem"] and not faults:
         faults.append("The problem is missing.")
-    language = _language(document)
+    language: str = document["language"]
     source = source_text(kind, document)
     said = [text for text in texts.values() if text]
     faults += _foreign(kind, source, language, said, [source_text(kind, other) for other in others])
@@ -185,12 +185,6 @@ def _is_number(fact: str) -> bool:
 
 def _thing(kind: Kind) -> str:
     return "article" if kind == "kb" else "ticket"
-
-
-def _language(document: Json) -> str:
-    """ "ko", "en" or "other"; articles come with their source's code, such as "en-us"."""
-    code = str(document["language"]).lower().replace("_", "-").partition("-")[0]
-    return code if code in ("ko", "en") else "other"
 
 
 def _text(fields: Mapping[str, Any], name: str, faults: list[str], last: bool) -> str:

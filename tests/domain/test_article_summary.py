@@ -39,7 +39,7 @@ KOREAN = """공동인증서가 만료되면 세금계산서를 발행할 때 E-6
 
 
 def test_an_english_article() -> None:
-    summary = summarise(article("Reset the TR-9", ENGLISH, "en-US"))
+    summary = summarise(article("Reset the TR-9", ENGLISH))
     assert summary.problem == "Reset the TR-9"
     assert summary.cause == "This is caused by a configuration that the update could not read."
     steps = ["The router TR-9 blinks red", "Unplug the router.", "Hold the reset button", "Plug it in again"]

@@ -353,7 +353,7 @@ def test_an_obeyed_injection_is_not_kept(obedient: Json) -> None:
 
 def test_an_article_is_judged_by_its_own_text() -> None:
     article = {
-        "title": "Reset the TR-9", "path": ["Routers"], "language": "en-US", "text": "Hold the button for 15 seconds."
+        "title": "Reset the TR-9", "path": ["Routers"], "language": "en", "text": "Hold the button for 15 seconds."
     }  # fmt: skip
     fields = {
         "problem": "How to reset the TR-9",
