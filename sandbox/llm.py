@@ -456,6 +456,9 @@ def _instead(request: LlmRequest, fault: LlmFault | None) -> Answer | None:  # n
             return error(429, said, "insufficient_quota", "insufficient_quota")
         case "401":
             return _unauthorized(request)
+        case "403":
+            said = "Country, region, or territory not supported"
+            return error(403, said, "request_forbidden", "unsupported_country_region_territory")
         case "404":
             return error(404, "The model does not exist or you do not have access to it.", code="model_not_found")
         case "400":

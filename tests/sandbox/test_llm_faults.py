@@ -31,6 +31,7 @@ def rows(said: Any) -> list[dict[str, Any]]:
         ("slow_down", openai.RateLimitError, "slow_down"),
         ("insufficient_quota", openai.RateLimitError, "insufficient_quota"),
         ("401", openai.AuthenticationError, "invalid_api_key"),
+        ("403", openai.PermissionDeniedError, "unsupported_country_region_territory"),
         ("404", openai.NotFoundError, "model_not_found"),
         ("400", openai.BadRequestError, "invalid_value"),
         ("too_long", openai.BadRequestError, "context_length_exceeded"),
@@ -63,6 +64,17 @@ def test_a_body_that_is_none(llm: Sandbox, fault: LlmFault) -> None:
     said = requests.post(url, json=body, headers=headers, timeout=5)
     assert said.status_code == 200
     assert said.text.startswith("<!") if fault == "html" else (said.text == "" or said.json()["choices"] == [])
+
+
+def test_no_fault_is_without_effect(llm: Sandbox) -> None:
+    """Each kind but being late gives something else than the usual answer."""
+    usual = ask(llm).choices
+    for fault in sorted(set(KINDS) - {"slow", "timeout"}):
+        try:
+            said = ask(llm, fault)
+        except (openai.OpenAIError, ValueError):
+            continue
+        assert getattr(said, "choices", None) != usual, fault
 
 
 def test_slow_and_silent(llm: Sandbox) -> None:
