@@ -18,7 +18,7 @@ from typing import Any
 
 from domain.provider import Provider
 from domain.stage import Pause
-from resources.llm.base import Call, Limited, NotTaken, Overloaded, Reply, TooLong, Trouble
+from resources.llm.base import Call, Limited, NotTaken, Overloaded, Reply, TooLong, Trouble, Unreachable
 from resources.llm.budget import Budget
 from resources.llm.client import Client, sized
 from resources.llm.limits import Limits, Taken
@@ -26,7 +26,7 @@ from resources.llm.prices import Price, price
 
 #: Tries of one call that a provider answered with a failure of its own, over all providers.
 TRIES = 4
-#: Failures in a row that open a provider's circuit, and the seconds until it is tried again: doubled each time.
+#: Calls failing in a row that open a provider's circuit, and the seconds until it is tried again: doubled each time.
 FAILURES, FIRST_REST, LONGEST_REST = 3, 1.0, 60.0
 #: Seconds in which no provider at all answers, after which a run pauses; shorter while none ever answered.
 OUTAGE, FIRST_OUTAGE = 120.0, 8.0
@@ -73,7 +73,8 @@ class Lane:
     given: float = 0.0
     """Calls it was given, over its weight."""
     running: int = 0
-    failures: int = 0
+    failing: set[int] = field(default_factory=set[int])
+    """Calls that failed since one was answered: one alone may be at fault itself, several are not."""
     rests: int = 0
     rests_until: float = 0.0
     closed: str = ""
@@ -84,6 +85,11 @@ class Lane:
     @property
     def provider(self) -> Provider:
         return self.client.provider
+
+    @property
+    def is_down(self) -> bool:
+        """Whether its circuit is open."""
+        return len(self.failing) >= FAILURES
 
     def cost_at_most(self, call: Call) -> float | None:
         return self.price and self.price.cost(call.tokens_in, self.sized(call).max_tokens)
@@ -125,6 +131,8 @@ class Pool:
         self._arrived: queue.SimpleQueue[_Sent] = queue.SimpleQueue()
         self._started = time.monotonic()
         self._heard_at: float | None = None
+        self._failed_ones: deque[Job] = deque()
+        """Tried again when there is nothing else: each provider is judged by other calls first."""
 
     def run(self, jobs: Iterator[Job], again: deque[Job]) -> Generator[Done, None, None]:
         """Results in the order of their arrival. ``again`` is looked at before ``jobs``: put into it what a result leads to.
@@ -145,7 +153,7 @@ class Pool:
                     except Pause as reason:
                         pause = reason
                 flying = sum(one.running for one in self.lanes)
-                if not flying and (pause or not waiting):
+                if not flying and (pause or not (waiting or again or self._failed_ones)):
                     break
                 if (sent := self._wait_for(wait)) and (done := self._settle(sent, waiting)):
                     yield done
@@ -156,9 +164,11 @@ class Pool:
 
     def _begin(self) -> None:
         self._started = time.monotonic()
+        self._failed_ones.clear()
         self._arrived = queue.SimpleQueue()  # of its own, for a run before may have left calls behind
         for one in self.lanes:
             one.running = 0
+            one.failing.clear()  # by names that others may have now
             one.limits.nothing_flies()
 
     def _send_all(
@@ -169,6 +179,8 @@ class Pool:
             found = self._ready(job)
             if isinstance(found, Lane):
                 self._send(job, found, over)
+                if not self._arrived.empty():
+                    return 0.0  # an answer may tell that another provider is the better one for the next
             elif isinstance(found, Done):
                 yield found
             else:
@@ -181,12 +193,21 @@ class Pool:
             if ahead:
                 return ahead.popleft()
         # A prompt is made only when somebody could take it; when nobody ever will, to find that out.
-        if any(self._is_free(one) for one in self.lanes) or not any(one.running for one in self.lanes):
-            return next(jobs, None)
-        return None
+        if not any(self._is_free(one) for one in self.lanes) and any(one.running for one in self.lanes):
+            return None
+        if (job := next(jobs, None)) is not None:
+            return job
+        return self._failed_ones.popleft() if self._failed_ones else None
 
     def _is_free(self, one: Lane) -> bool:
-        return not one.closed and one.running < one.provider.parallel
+        return not one.closed and one.running < self._slots(one)
+
+    def _slots(self, one: Lane) -> int:
+        """Calls that a provider may have at once: fewer than it takes, where others that are there have more weight."""
+        heaviest = max(
+            other.provider.weight for other in self.lanes if (not other.closed and not other.is_down) or other is one
+        )
+        return max(1, round(one.provider.parallel * one.provider.weight / heaviest))
 
     def _ready(self, job: Job) -> Lane | Done | float:
         """The provider that takes the job now; or the seconds until to look again; or that none ever can. Raises ``Pause``
@@ -212,9 +233,9 @@ class Pool:
     def _wait(self, one: Lane, job: Job, now: float) -> float:
         if one.rests_until > now:
             return one.rests_until - now
-        if one.failures >= FAILURES and one.running:
+        if one.is_down and one.running:
             return _TICK  # half open: one call tells whether it is back
-        if one.running >= one.provider.parallel:
+        if one.running >= self._slots(one):
             return _TICK
         return one.limits.wait(one.sized(job.call))
 
@@ -222,7 +243,7 @@ class Pool:
         """Raises ``Pause`` when none of these has answered for long, or all want to be left alone for long."""
         if any(one.running for one in self.lanes):
             return
-        is_down = all(one.failures >= FAILURES for one in fitting)
+        is_down = all(one.is_down for one in fitting)
         most = LONGEST_LIMIT if not is_down else FIRST_OUTAGE if self._heard_at is None else OUTAGE
         silent = now - max(self._heard_at or 0.0, self._started)
         if silent > most or all(one.limits.paused > LONGEST_LIMIT for one in fitting):
@@ -273,7 +294,7 @@ class Pool:
             one.limits.refused(sent.taken, trouble.headers, trouble.wait, at=sent.at)
             one.last = trouble.said
             self.counts["limited"] += 1
-            waiting.append(job)
+            waiting.appendleft(job)
             return None
         one.limits.done(sent.taken, sent.call, trouble.headers, at=sent.at)
         self.counts["failed"] += 1
@@ -290,14 +311,14 @@ class Pool:
             self._heard(one, sent.at)
             job.tries += 1
         else:
-            if one.failures < FAILURES:
-                job.tries += 1  # later ones are the provider's fault, and no document pays for it
-            self._failed(one, trouble, sent.at)
+            self._failed(one, job, trouble, sent.at)
+            if not one.is_down and not isinstance(trouble, Unreachable):
+                job.tries += 1  # else it is the provider's fault, and no document pays for it
         if job.tries >= TRIES or (isinstance(trouble, NotTaken) and self._failed_everywhere(job)):
             return Done(job, one.provider, trouble=trouble)
         if self._failed_everywhere(job):
             job.failed_at.clear()
-        waiting.append(job)
+        self._failed_ones.append(job)
         return None
 
     def _failed_everywhere(self, job: Job) -> bool:
@@ -314,14 +335,15 @@ class Pool:
         return Done(sent.job, one.provider, reply, None, tokens_in, tokens_out, cost)
 
     def _heard(self, one: Lane, at: float) -> None:
-        one.failures = one.rests = 0
-        one.rests_until = 0.0
+        one.failing.clear()
+        one.rests, one.rests_until = 0, 0.0
         self._heard_at = at
 
-    def _failed(self, one: Lane, trouble: Trouble, at: float) -> None:
-        one.failures += 1
+    def _failed(self, one: Lane, job: Job, trouble: Trouble, at: float) -> None:
+        # Where nobody answers at all, it is no call's fault.
+        one.failing.add(-len(one.failing) - 1 if isinstance(trouble, Unreachable) else id(job))
         rest = trouble.wait or 0.0 if isinstance(trouble, Overloaded) else 0.0
-        if one.failures >= FAILURES and at >= one.rests_until:
+        if one.is_down and at >= one.rests_until:
             rest = max(rest, min(FIRST_REST * 2**one.rests, LONGEST_REST))
             one.rests += 1
         one.rests_until = max(one.rests_until, at + min(rest, LONGEST_REST))
