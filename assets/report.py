@@ -53,7 +53,7 @@ def result(run: CompanyRun, table: str, report: Report, **more: Any) -> dg.Mater
     if report.calls:
         paid |= {"llm_calls": report.calls, "tokens": report.tokens, "cost": round(report.cost, 6)}
     waiting = {"waiting": report.waiting} if report.waiting else {}
-    left_out = {"left_out": dict(report.left_out)} if report.left_out else {}
+    left_out = {"left_out": report.left_out} if report.left_out else {}
     paused = {"paused": report.paused} if report.paused else {}
     requests = {"requests": report.requests} if report.requests else {}
     more = {**more, "more_to_come": True} if report.more else more

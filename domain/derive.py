@@ -9,7 +9,6 @@ or None: then the document does not belong into the target (R4). ``make`` may co
 target already has what this input and this ``made_by`` gave.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -121,7 +120,7 @@ class Pending:
 
 
 def pending(
-    stage: Stage, store: CompanyStore, *, now: str, left_out: Counter[str] | None = None, window: int = WINDOW
+    stage: Stage, store: CompanyStore, *, now: str, left_out: dict[str, int] | None = None, window: int = WINDOW
 ) -> Iterator[Pending]:
     """What ``derive`` would make now, window by window as it would, without making or writing anything. ``left_out`` counts
     what rules leave out, of all that is looked at."""
@@ -239,7 +238,7 @@ class _Run:
             head = heads.get(doc_id)
             if not isinstance(given, Input):
                 if isinstance(given, LeftOut):
-                    self.report.left_out[given.reason] += 1
+                    self.report.left_out[given.reason] = self.report.left_out.get(given.reason, 0) + 1
                 if head is not None and not head.deleted:
                     outcome.drops.append(doc_id)
                 continue

@@ -7,7 +7,6 @@ The rules R1-R11 named below: one writer a company (R11) takes numbers from one 
 when its content does (R2); what readers have seen is a ``Cursor`` of a top and the gaps below it (R6).
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -256,7 +255,7 @@ class Report:
     more: bool = False
     notes: list[str] = field(default_factory=list[str])
     sample: list[str] = field(default_factory=list[str])
-    left_out: Counter[str] = field(default_factory=Counter[str])
+    left_out: dict[str, int] = field(default_factory=dict[str, int])
     paused: str = ""
     is_trouble: bool = False
 

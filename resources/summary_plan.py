@@ -4,7 +4,6 @@ Belongs here: walking what is not summarised yet, and saying what it comes to in
 tokens or money (``resources/llm``), or which documents those are (``domain/derive``).
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -40,7 +39,7 @@ class StagePlan:
     cost: float | None = 0.0
     seconds: float | None = 0.0
     exact: bool = True
-    left_out: Counter[str] = field(default_factory=Counter[str])
+    left_out: dict[str, int] = field(default_factory=dict[str, int])
 
     def add(self, estimate: Estimate) -> None:
         """One window more."""

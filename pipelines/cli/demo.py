@@ -2,8 +2,9 @@
 
 import os
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.rule import Rule
 
 from pipelines.cli.output import out
@@ -14,17 +15,23 @@ if TYPE_CHECKING:
     from resources.companies import Companies
     from sandbox.serve import Sandbox
 
+_MODEL = "gpt-4.1-mini"
 _QUESTIONS = {
     "hanbit": "OTP 인증번호가 안 맞다고 나오면서 로그인이 안 돼요",
     "acme": "thermostat keeps dropping off the wifi",
 }
 
 
-def demo() -> None:
+def demo(
+    llm: Annotated[
+        bool, typer.Option("--llm", help="Summaries by two LLM providers of the sandbox, with plan and ledger.")
+    ] = False,
+) -> None:
     """Two sample companies, one Korean, one English: served by a sandbox, synced, searched, and synced again.
 
     Needs no key and no network; everything is written under data/demo (and into the database of CASEBOOK_STORAGE, when
-    there is one). Takes about a minute.
+    there is one). Takes about a minute. With --llm the sandbox also stands in for two LLM providers; its model is a stub
+    that picks sentences, so the money is not real, and the rest is.
     """
     started = perf_counter()
     from pipelines.demo_home import COMPANIES, demo_sandbox, demo_settings, refuse_others
@@ -39,13 +46,15 @@ def demo() -> None:
             f"A sandbox stands in for Freshdesk at http://127.0.0.1:{sandbox.port}; everything stays under {settings.root}"
         )
         for id in COMPANIES:
-            _register(registry, id, sandbox)
+            _register(registry, id, sandbox, llm)
         for id in COMPANIES:
             out.print(Rule(f"first sync of {id}", align="left"))
             _sync(registry, id)
         for id, question in _QUESTIONS.items():
             out.print(Rule(f"casebook search {id} '{question}'", align="left"))
             _search(registry, id, question)
+        if llm:
+            _costs(registry)
         out.print(Rule("the second sync: nothing is done twice", align="left"))
         for id in COMPANIES:
             _sync(registry, id)
@@ -60,8 +69,9 @@ def demo() -> None:
     )
 
 
-def _register(registry: "Companies", id: str, sandbox: "Sandbox") -> None:
+def _register(registry: "Companies", id: str, sandbox: "Sandbox", llm: bool) -> None:
     from domain.company import Company, company_id
+    from domain.provider import Provider
     from resources import secrets
     from resources.clock import utc_now
 
@@ -70,7 +80,26 @@ def _register(registry: "Companies", id: str, sandbox: "Sandbox") -> None:
             registry.remove(known)
     sealed = secrets.seal(registry.settings, sandbox.key(id))
     zone = {"time_zone": "Asia/Seoul", "language": "ko"} if id == "hanbit" else {"language": "en"}
-    registry.add(Company(company_id(id), "freshdesk", sandbox.url(id), zone, created_at=utc_now()), sealed)
+    company = Company(company_id(id), "freshdesk", sandbox.url(id), zone, created_at=utc_now())
+    registry.add(company, sealed)
+    for name in ("one", "two") if llm else ():
+        provider = Provider(name, _MODEL, sandbox.llm_url(name))
+        registry.set_provider(company, provider, secrets.seal(registry.settings, sandbox.key(name)))
+
+
+def _costs(registry: "Companies") -> None:
+    """What each company's ledger says."""
+    from resources.clock import utc_now
+    from resources.costs import costs
+
+    for id in _QUESTIONS:
+        company = registry.get(id)
+        with registry.store(company.id) as store:
+            found = costs(store, company, utc_now())
+        calls, texts = sum(line.calls for line in found.lines), sum(line.documents for line in found.lines)
+        out.print(
+            f"casebook cost {id}: {texts} texts in {calls} calls of {_MODEL} would have cost {found.cost:.4f} US$."
+        )
 
 
 def _sync(registry: "Companies", id: str) -> None:

@@ -116,10 +116,10 @@ def show_outcome(outcome: "SyncOutcome") -> None:
             out.print(f"[red]Check failed:[/] {check}; its details are in the UI, run {outcome.run_id}")
     state = "[green]Done[/]" if outcome.ok else "[red]Not right[/]"
     paid = outcome.paid
+    llm = f", {paid['llm_calls']:,} LLM calls for {paid['cost']:.2f} US$" if paid["llm_calls"] else ""
     out.print(
         f"{state}: {outcome.company} in {outcome.seconds} s, {outcome.requests} requests, "
-        f"{paid['calls']} texts summarised by a model or embedded, {paid['llm_calls']} LLM calls, "
-        f"{paid['cost']:.2f} US$ paid."
+        f"{paid['calls']} texts summarised by a model or embedded{llm}."
     )
     failed = sum(counts["failed"] for counts in outcome.assets.values())
     if failed:

@@ -99,7 +99,7 @@ class Backfill:
             remote_id = client.find(batch.id, datetime.fromisoformat(batch.created_at))
             if remote_id is None:
                 client.clear(batch.id)
-                self._ended.append((batch, Progress("failed", note="it was never sent")))
+                self._ended.append((batch, Progress("failed", note="it was never sent", is_full=True)))
                 return
             batch = self._saved(replace(batch, remote_id=remote_id, state="submitted"))
         progress = client.poll(batch.remote_id)
@@ -189,7 +189,7 @@ class Backfill:
         said: list[str] = []
         for one in self._summariser.providers:
             try:
-                BatchClient(self._summariser.client(one.name)).find("")
+                BatchClient(self._summariser.client(one.name)).check()
             except Trouble as trouble:
                 said.append(trouble.said)
             else:
@@ -248,7 +248,10 @@ class Backfill:
             try:
                 remote_id = client.submit(batch.id, part)
             except Trouble as trouble:
-                self._fail(batch, trouble.said)
+                if trouble.sent:  # it may be there: the next sync looks for it
+                    self.notes.append(f"batch {batch.id}: {trouble.said}; the next sync finds out")
+                else:
+                    self._fail(batch, trouble.said)
                 continue
             self._saved(replace(batch, remote_id=remote_id, state="submitted"))
             self.notes.append(

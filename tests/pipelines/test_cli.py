@@ -38,8 +38,9 @@ ASSETS = {
     "ticket_ratings",
     "raw_kb",
     "kb_passages",
+    "kb_summaries",
 }
-EMPTY = ("ticket_ratings", "raw_kb", "kb_passages")
+EMPTY = ("ticket_ratings", "raw_kb", "kb_passages", "kb_summaries")
 """What a single file of tickets brings nothing for."""
 
 
@@ -603,7 +604,8 @@ def test_plan_says_what_each_choice_costs(registered: Home, helpdesk: Sandbox) -
     helpdesk.admin("made", "reset")
     add(helpdesk, "made")
     plan = done("plan", "made", "--json").json
-    assert set(plan) == {"company", "account", "tickets", "per_minute", "attachments"}
+    assert set(plan) == {"company", "account", "tickets", "per_minute", "attachments", "summaries"}
+    assert plan["summaries"]["writer"] == "extractive"
     assert set(plan["attachments"]) == {"full", "threads", "none"}
     full, threads, none = (plan["attachments"][way]["credits"] for way in ("full", "threads", "none"))
     assert full > threads >= none > 0
@@ -768,5 +770,5 @@ def test_queue_says_what_waiting_means(registered: Home) -> None:
     assert "9999" not in shown
     assert "attachments: tickets that are here and can be searched" in shown
     assert "ticket_terms: could not be made (the words of the whole thread" in shown
-    assert "casebook sync tiny --doc ID" in shown
+    assert "casebook queue tiny --retry" in shown
     assert done("queue", "tiny", "--json").json["queue"][0]["due"] == NEVER

@@ -77,7 +77,7 @@ def test_exactly_the_edited_tickets_are_derived_again(synced: Home, helpdesk: Sa
     helpdesk.admin("made", "reset_log")
     outcome = sync()
     assert changed(outcome) == {
-        **dict.fromkeys(("ticket_ratings", "raw_kb", "kb_passages"), 0),
+        **dict.fromkeys(("ticket_ratings", "raw_kb", "kb_passages", "kb_summaries"), 0),
         "raw_tickets": 20,
         "merged_tickets": 20,
         # What was added to these descriptions is in the summary; the words of all are in the index.

@@ -341,7 +341,11 @@ def test_an_article_is_explained_by_its_own_tables(acme_home: Home) -> None:
     doc_id = min(rows["kb_passages"].keys() - rows["raw_tickets"].keys())
     told = explain(acme_home.companies, acme_home.company("acme"), doc_id)
     assert (told.data_type, told.in_index, told.point_id) == ("kb", False, point_id("acme", "kb", doc_id))
-    assert [(step.table, step.state) for step in told.steps] == [("raw_kb", "live"), ("kb_passages", "live")]
+    assert [(step.table, step.state) for step in told.steps] == [
+        ("raw_kb", "live"),
+        ("kb_summaries", "live"),
+        ("kb_passages", "live"),
+    ]
     assert [step.content_hash for step in told.steps] == [rows[step.table][doc_id][0] for step in told.steps]
     assert told.source["language"] == rows["raw_kb"][doc_id][3]["language"]
 
