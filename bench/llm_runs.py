@@ -171,10 +171,14 @@ class Casebook:
 _NUMBER = re.compile(r"Q-(\d{5})")
 _FENCED = re.compile(r'<<<(DATA-\w+) "[^"]+"\n(.*?)\n\1>>>', re.DOTALL)
 
-_THINGS = {"ko": ("결제 화면", "알림 설정", "송장 출력", "로그인 페이지", "모바일 앱", "재고 보고서"),
-           "en": ("checkout page", "alert settings", "invoice export", "sign-in page", "mobile app", "sales list")}  # fmt: skip
-_FAULTS = {"ko": ("열리지 않습니다", "오류 {}번을 보여 줍니다", "{}번째 줄을 건너뜁니다", "{}초 뒤에 멈춥니다"),
-           "en": ("does not open", "shows error {}", "skips row {}", "stops after {} seconds")}  # fmt: skip
+_THINGS = {
+    "ko": ("결제 화면", "알림 설정", "송장 출력", "로그인 페이지", "모바일 앱", "재고 보고서"),
+    "en": ("checkout page", "alert settings", "invoice export", "login page", "mobile app", "stock report"),
+}
+_FAULTS = {
+    "ko": ("열리지 않습니다", "오류 {}번을 보여 줍니다", "{}번째 줄을 건너뜁니다", "{}초 뒤에 멈춥니다"),
+    "en": ("does not open", "shows error {}", "skips row {}", "stops after {} seconds"),
+}
 _THREADS = {
     "ko": (
         "{thing}이 {fault}. 접수 번호는 {number} 입니다. 어제까지는 문제가 없었습니다. 확인 부탁드립니다.",
@@ -310,9 +314,7 @@ def _say_faults(
     for name in PROVIDERS:
         spoilt.update(sandbox.llm_admin(name, "log")["faults"])
     dead = spoilt.pop("insufficient_quota", 0)
-    last = (
-        max((at for at, one in enumerate(asked) if one["account"] == "two"), default=0) if "account" in asked[0] else 0
-    )
+    died = next((at for at, one in enumerate(asked) if one.get("fault") == "insufficient_quota"), None)
     found.figures |= {
         "tickets": given.tickets,
         "requests / of them failed": f"{len(asked):,} / {spoilt.total():,} of {len(spoilt)} kinds",
