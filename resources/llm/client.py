@@ -63,6 +63,7 @@ _TOO_LONG = re.compile(
 _FILTERED = re.compile(r"content_filter|content_policy|responsibleai|safety system")
 _NO_MODEL = re.compile(r"model_not_found|deploymentnotfound|model .{0,80}(?:not exist|not found)|unknown model")
 _NO_GRAMMAR = re.compile(r"grammar|json_schema|response_format")
+_PARAMETER = re.compile(r"reasoning|effort|temperature|max_(?:completion_)?tokens|response_?format|schema|grammar|json")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -141,7 +142,7 @@ class Client:
 
     def chat(self, call: Call, is_over: Callable[[], bool] = lambda: False) -> Reply:
         """One answer. Raises a ``Trouble``. ``is_over`` is asked while an answer comes in: True breaks it off."""
-        spoken = self._dialect
+        spoken, is_told = self._dialect, True
         for _ in range(8):  # each turn takes something away, and there is no more than that
             try:
                 reply = self._renewing(body(self.provider, call, spoken), is_over)
@@ -149,9 +150,12 @@ class Client:
                 simpler = _simpler(spoken, refused, has_schema=call.schema is not None)
                 if simpler is None:
                     raise refused.trouble from None
+                # A refusal that does not say why may have been of another kind: only this call is asked more simply.
+                is_told = is_told and _says_why(refused)
                 spoken = simpler
             else:
-                self._learned(spoken)
+                if is_told:
+                    self._learned(spoken)
                 return reply
         raise NotTaken(f"{self.provider.name} takes no form of the request")
 
@@ -214,6 +218,15 @@ class _Unclear(Exception):
     def __init__(self, trouble: Trouble, param: str, said: str) -> None:
         super().__init__()
         self.trouble, self.param, self.said = trouble, param, said
+
+
+def _says_why(refused: _Unclear) -> bool:
+    about = f"{refused.param} {refused.said}"
+    return bool(
+        re.search(
+            r"reasoning|effort|temperature|max_(?:completion_)?tokens|response_?format|schema|grammar|json", about
+        )
+    )
 
 
 def _simpler(dialect: Dialect, refused: _Unclear, *, has_schema: bool) -> Dialect | None:

@@ -221,8 +221,9 @@ class Pool:
             largest = max(open_, key=lambda one: one.provider.context)
             too_long = TooLong(f"{largest.provider.name} takes no call of {job.call.tokens_in:,} tokens")
             return Done(job, largest.provider, trouble=too_long)
-        # Elsewhere first; when it failed everywhere, everywhere again.
-        fresh = [one for one in fitting if one.provider.name not in job.failed_at] or fitting
+        # Elsewhere first; but nobody waits for one that is down, or wants to be left alone, while another is there.
+        there = [one for one in fitting if not (one.is_down or one.rests_until > now or one.limits.paused)] or fitting
+        fresh = [one for one in there if one.provider.name not in job.failed_at] or there
         waits = {one.provider.name: self._wait(one, job, now) for one in fresh}
         ready = [one for one in fresh if not waits[one.provider.name]]
         if ready:

@@ -158,6 +158,13 @@ def test_a_bad_request_teaches_nothing_that_is_not_true() -> None:
             assert asked.mode == "json_schema"
 
 
+def test_one_bad_request_that_does_not_say_why_teaches_nothing(llm: Sandbox) -> None:
+    llm.llm_admin("one", "faults", rates={"400": 1.0}, limit=1)
+    asked = client(llm)
+    assert asked.chat(CALL).finish == "stop"
+    assert asked.mode == "json_schema"
+
+
 def test_models_that_think_are_asked_in_their_own_way(llm: Sandbox) -> None:
     asked = client(llm, model="gpt-5-mini")
     asked.chat(CALL)

@@ -85,6 +85,17 @@ def test_a_provider_without_money_key_or_model_gets_nothing_more(llm: Sandbox, f
     assert shares(run(of, 5)) == {"two": 5}, "a later window of the same run asked it again"
 
 
+def test_nobody_waits_for_a_provider_that_is_down_while_another_is_there(llm: Sandbox) -> None:
+    """A call that failed at the one that is up must not stand in the way until the other is back."""
+    llm.llm_admin("one", "faults", rates={"500": 1.0}, containing="odd", limit=3)
+    llm.llm_admin("two", "faults", rates={"503": 1.0}, retry_after=30)
+    odd = Call([{"role": "user", "content": "odd, as JSON"}], None, 50, 10)
+    jobs = [Job(odd if at % 5 == 0 else CALL, at) for at in range(40)]
+    began = time.monotonic()
+    got = list(pool(llm, "one", "two").run(iter(jobs), deque()))
+    assert shares(got) == {"one": 40} and time.monotonic() - began < 10
+
+
 def test_a_circuit_closes_again(llm: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "FIRST_REST", 0.05)
     llm.llm_admin("one", "faults", rates={"500": 1.0}, limit=5)
