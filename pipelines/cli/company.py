@@ -9,6 +9,7 @@ from domain.company import PLATFORMS, SETTINGS, Company, company_id, read_settin
 from domain.errors import InputError
 from pipelines.cli.forget import report
 from pipelines.cli.keys import GivenKey, KeyEnv, KeyRef, KeyStdin, given_key, one_key, to_be_stored
+from pipelines.cli.llm import refuse_unkept_budget
 from pipelines.cli.output import Json, err, out, print_json, table
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ def set_settings(
     key = _helpdesk_key(installation, company, key_env, key_stdin, key_ref)
     if not (pairs or url or path or user or key):
         raise InputError("nothing to set.", remedy="Say KEY=VALUE, --url, --path, --user or --key-….")
+    refuse_unkept_budget(replace(company, settings={**company.settings, **settings}))
     account = ""
     if url or path or key or (company.platform == "zendesk" and "helpdesk_user" in settings):
         endpoint = _endpoint(company.platform, url, path) if url or path else company.endpoint

@@ -82,7 +82,7 @@ def add(
         raise InputError(
             f"the key of {name!r} does not go to another address.", f"It belongs to {moved}.", "Give the key again."
         )
-    _refuse_unpriced(company, wanted)
+    refuse_unkept_budget(_with(company, wanted))
     answered = _check(wanted, key.clear if key else registry.llm_key(company, wanted))
     with to_be_stored(settings, key) as stored:
         registry.set_provider(company, wanted, stored if key else None)
@@ -207,20 +207,30 @@ def _named(company: "Company", name: str) -> Provider:
     raise InputError(f"company {company.id!r} has no provider {name!r}.", f"Known: {known}.")
 
 
+def _with(company: "Company", wanted: Provider) -> "Company":
+    """The company as it would be with this provider."""
+    from dataclasses import replace
+
+    others = [one for one in company.setting("llm_providers") if one["name"] != wanted.name]
+    return replace(company, settings={**company.settings, "llm_providers": [*others, wanted.to_json()]})
+
+
 def _moved(company: "Company", wanted: Provider) -> str:
     """The address that a provider of this name has now, if it is another one."""
     now = next((one for one in company.providers if one.name == wanted.name), wanted)
     return now.url if now.url != wanted.url else ""
 
 
-def _refuse_unpriced(company: "Company", wanted: Provider) -> None:
+def refuse_unkept_budget(company: "Company") -> None:
+    """Raise ``InputError`` where a budget is set and a provider's price is not known: it could not be kept."""
     from resources.llm.prices import price
 
-    if company.setting("budget_monthly") is not None and price(wanted) is None:
+    unpriced = [one for one in company.providers if price(one) is None]
+    if company.setting("budget_monthly") is not None and unpriced:
         raise InputError(
             "the budget could not be kept.",
-            f"No price is known for {wanted.model!r}, and budget_monthly is set.",
-            "Say --price-in and --price-out (US$ a million tokens), or set budget_monthly=none.",
+            f"No price is known for {unpriced[0].model} (provider {unpriced[0].name}), and budget_monthly is set.",
+            "Say --price-in and --price-out (US$ a million tokens) with 'casebook llm add', or budget_monthly=none.",
         )
 
 

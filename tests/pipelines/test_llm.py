@@ -151,12 +151,12 @@ def test_a_budget_stops_cleanly_and_the_rest_comes_when_it_is_raised(home: Home,
     assert outcome["ok"]
     assert any("budget" in note for note in outcome["notes"])
     spent = total(paid(), "cost")
-    assert 0.008 < spent <= 0.02
+    assert 0.012 < spent <= 0.02
     assert methods(home) == {MODEL, "extractive-v1"}
     assert set(home.points("made")) == set(points)  # the old summaries serve
     assert done("queue", "made", "--json").json["queue"] == []
-    again = sync()
-    assert (again["ok"], again["paid"]["llm_calls"]) == (True, 0)
+    assert sync()["ok"]  # a call's answer was shorter than it could have been: there may be room for another
+    assert spent <= total(paid(), "cost") <= 0.02
 
     done("company", "set", "made", "budget_monthly=5")
     before = items(llm)
