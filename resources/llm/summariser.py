@@ -38,7 +38,8 @@ Purpose = Literal["first", "retry", "repair", "batch"]
 #: Tokens that a summary may take in an answer: four fields of FIELD_AIM characters, tags and JSON around them.
 _ROOM = {"ko": 500}
 _ROOM_ELSE, _ROOM_CALL = 350, 300
-#: Tokens that a summary takes on average, where nothing is known of it: measured on the sandbox's tickets.
+#: Tokens that a summary takes, where nothing is known of it: four fields of a sentence or two, tags, and the JSON around
+#: them. A guess, and so an estimate with it is never called exact.
 AVERAGE_OUT = 160
 #: A response id that is long enough to be unique. Some servers count, or draw a small number.
 _LONG_ID = 20

@@ -126,6 +126,14 @@ def test_a_rate_limit_is_waited_for_and_counts_as_no_try(llm: Sandbox) -> None:
     assert of.counts["limited"] == 7
 
 
+def test_a_provider_that_wants_nothing_for_an_hour_is_not_waited_for(llm: Sandbox) -> None:
+    llm.llm_admin("one", "faults", rates={"429": 1.0}, retry_after=3600)
+    with pytest.raises(Pause) as caught:
+        run(pool(llm, "one"), 3)
+    assert not caught.value.is_trouble and "rate limit" in caught.value.reason
+    assert asked(llm, "one") == 1
+
+
 def test_the_limit_of_one_is_made_up_for_by_the_other(llm: Sandbox) -> None:
     llm.llm_admin("one", "options", requests=5, minute_seconds=60)
     began = time.monotonic()
