@@ -8,6 +8,7 @@ is no fact here, and a fact counts as said when its value occurs anywhere in the
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,12 +74,22 @@ _LINK_START = re.compile(rf"^(?:{_SCHEME})?(?:www\.)?", re.IGNORECASE)
 _LINK_TAIL = re.compile(r"(?:[.,;:!?*_~'\"…]|(?:[가-힣]{1,8}))+$")
 
 
+_DOT = re.compile(
+    r" ?[\[({] ?(?:\.|dot|점) ?[\])}] ?|[。｡]"
+    r"|(?<=[a-z0-9])(?: dot | 점 | \. ?)(?=(?:com|net|org|io|kr|co\.kr|example|test|ru|cn|xyz|site|online)(?![a-z0-9]))",
+    re.IGNORECASE,
+)
+"""A point of an address, written so that nothing takes it for one."""
+
+
 def links(text: str) -> list[str]:
     """The web addresses in a text, in lower case, without scheme, "www." and what the sentence glues to their end.
 
-    "hxxps://", "[.]" and the like are read as what they stand for."""
-    readable = re.sub(r"\[\.\]|\(\.\)|[。｡]", ".", _normal(text))
-    return [_link(found) for found in _LINK.findall(readable)]
+    "hxxps://", "[.]", " dot com" and the like are read as what they stand for."""
+    readable = _normal(text)
+    if not readable.isascii():
+        readable = unicodedata.normalize("NFKC", readable)
+    return [_link(found) for found in _LINK.findall(_DOT.sub(".", readable))]
 
 
 def is_link_of(link: str, told: Iterable[str]) -> bool:

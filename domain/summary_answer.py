@@ -4,11 +4,14 @@ Belongs here: reading JSON out of an answer, and every reason for which a summar
 Does not belong here: the question (``summary_prompt``), what counts as a fact (``grounding``), asking again.
 
 A ticket can hold instructions, and a model can obey them. So nothing is taken on trust: a summary keeps no address that
-its document does not hold, no text of another document of the call, none of the prompt's own words, no tag of its own.
+its document does not hold, no text of another document of the call, none of the prompt's own words, no tag of its own,
+and as a solution nothing that only an order to the model says. Whoever writes to a model in one ticket gets no word into
+the summary of another.
 """
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,13 +21,13 @@ from typing import Any, Final, cast
 from domain.grounding import is_link_of, links, source_text, ungrounded
 from domain.merge import language_of
 from domain.personal_data import KINDS, find, plain
-from domain.sentences import content_words
+from domain.sentences import content_words, sentences
 from domain.summary import FIELD_LIMIT, Summary, shorten
 from domain.summary_prompt import Kind, clean, instructions
 
 Json = dict[str, Any]
 
-ACCEPT_VERSION: Final = "1"
+ACCEPT_VERSION: Final = "2"
 """Changes whenever an answer would be judged in another way."""
 
 
@@ -118,7 +121,10 @@ _SAYS_NOTHING_TEXT = (
     "|확인되지 않음|파악되지 않음|"
 )
 _SAYS_NOTHING = frozenset(_SAYS_NOTHING_TEXT.split("|"))
-_PLACEHOLDER = re.compile(rf"\[ ?(?:{'|'.join(KINDS)})[ \\_-]{{0,3}}\d{{1,6}} ?\]", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    rf"[\[({{<] ?(?:{'|'.join(KINDS)})[ \\_-]{{0,3}}\d{{1,6}} ?[\])}}>]|\b(?:{'|'.join(KINDS)})_\d{{1,6}}(?!\d)",
+    re.IGNORECASE,
+)
 _MARK = re.compile(r"DATA-[0-9a-f]{16}|<<<DATA-|DATA-…", re.IGNORECASE)
 _SCRIPT = re.compile(r"\b(?:javascript|vbscript|data) ?:(?=[^\s])", re.IGNORECASE)
 _DIGITS = 4
@@ -145,9 +151,10 @@ def accept(
     the other documents of the same call.
 
     Fields that are too long are shortened, tags that the document does not hold are dropped. Raises ``Rejected`` with
-    all faults: no problem, a wrong type or language, an address or personal datum that is not in the document, text of
-    another document or of the prompt, a placeholder that stands for nothing, a fact that is not in the document. With
-    ``last`` facts that are not there are no fault; they are named in ``Summary.ungrounded``.
+    all faults: no problem, a wrong type or language, an address, alphabet or personal datum that is not in the
+    document, text of another document or of the prompt, a solution that only an order to the model tells, a placeholder
+    that stands for nothing, a fact that is not in the document, a problem without one word of it. With ``last`` facts
+    that are not there are no fault (they are named in ``Summary.ungrounded``), nor is such a problem: people write some.
     """
     faults: list[str] = []
     texts = {name: _text(fields, name, faults, last) for name in ("problem", "cause", "solution", "result")}
@@ -157,11 +164,19 @@ def accept(
     language: str = document["language"]
     source = source_text(kind, document)
     said = [text for text in texts.values() if text]
-    faults += _foreign(kind, source, language, said, [source_text(kind, other) for other in others])
-    unknown = ungrounded(kind, document, said)
     thing = _thing(kind)
+    told_by_others = [source_text(kind, other) for other in others]
+    faults += _foreign(kind, source, language, said, told_by_others)
+    faults += _strange(thing, source, said, told_by_others)
+    obeyed = _without_orders(kind, document) if _known(source).speaks else source
+    if obeyed != source:
+        faults += _obedient(thing, source, obeyed, [texts[name] for name in ("cause", "solution", "result")])
+    unknown = ungrounded(kind, document, said)
     if any(not ungrounded(kind, other, [fact]) for fact in unknown if _is_number(fact) for other in others):
         faults.append(f"It tells what another {thing} says.")
+    words = _content(texts["problem"]) if language in _LANGUAGES and not last else None
+    if words and _known(source).content.isdisjoint(words):
+        faults.append(f"The problem has no word in common with the {thing}.")
     if unknown and not last:
         faults += (f"The {thing} does not say {_quoted(fact)}." for fact in unknown)
     if faults:
@@ -171,7 +186,7 @@ def accept(
         cause=texts["cause"] or None,
         solution=texts["solution"],
         result=texts["result"],
-        tags=tuple(_tags_of_document(tags, source)),
+        tags=tuple(_tags_of_document(tags, obeyed)),
         method=method,
         language=language,
         ungrounded=tuple(unknown),
@@ -259,7 +274,7 @@ def _foreign_data(thing: str, source: str, text: str) -> Iterator[str]:
         known = (datum.kind, datum.same) in held or (datum.same.isdigit() and datum.same in digits)
         if not known and plain(text[datum.start : datum.end]) not in plain(source):
             yield f"It names {_KIND_NAMES[datum.kind]} that the {thing} does not hold."
-    if any(one not in source for one in _PLACEHOLDER.findall(text)):
+    if any(one not in plain(source) for one in _PLACEHOLDER.findall(plain(text))):
         yield f"It holds a placeholder that the {thing} does not hold."
 
 
@@ -274,18 +289,19 @@ _OWN_AT_MOST, _OTHER_BY = 0.4, 0.4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Known:
-    """A text's words, the runs of them (their hashes), and its content words."""
+    """A text's words, the runs of them (their hashes), its content words, and whether it may speak to a model."""
 
     words: tuple[str, ...]
     runs: frozenset[int]
     content: frozenset[str]
+    speaks: bool
 
 
 @lru_cache(maxsize=24)
 def _known(text: str) -> _Known:
     """Kept for a while: each document of a call is compared with all others."""
     words = _words(text)
-    return _Known(words, frozenset(_runs(words)), frozenset(_content(text)))
+    return _Known(words, frozenset(_runs(words)), frozenset(_content(text)), _SPEAKS.search(text) is not None)
 
 
 @lru_cache(maxsize=1)
@@ -306,7 +322,7 @@ def _prompts() -> Iterator[str]:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(_WORD.findall(plain(clean(text)).lower()))
+    return tuple(_WORD.findall(_read(text).lower()))
 
 
 def _runs(words: tuple[str, ...]) -> set[int]:
@@ -327,8 +343,17 @@ _REPORTING = frozenset(
 
 def _content(text: str) -> set[str]:
     """Content words without most of their endings."""
-    words = content_words(plain(clean(text)))
-    return {word if word[0] > "z" or not word.isalpha() else word[:5] for word in words} - _REPORTING
+    return set(map(_stem, content_words(_read(text)))) - _REPORTING
+
+
+def _stem(word: str) -> str:
+    return word if word[0] > "z" or not word.isalpha() else word[:5]
+
+
+def _read(text: str) -> str:
+    """The text as its reader sees it: letters in a circle, in bold type or taken apart are the letters."""
+    shown = plain(clean(text))
+    return shown if shown.isascii() else unicodedata.normalize("NFKC", shown)
 
 
 def _is_of(other: _Known, own: _Known, leaked: set[int], fields: Sequence[set[str]]) -> bool:
@@ -344,6 +369,173 @@ def _is_of(other: _Known, own: _Known, leaked: set[int], fields: Sequence[set[st
             if share < _OWN_AT_MOST and theirs_share > share + _OTHER_BY:
                 return True
     return False
+
+
+# --- single words of others ---------------------------------------------------------------------------------------
+
+_STRAY, _STRAY_RUN = 3, 4  # content words that a sentence, or a row of words within one, needs to be told apart
+_STRICT, _STRICT_RUN = 1, 2  # the same, where the other speaks to the model
+_UNITS = 3  # pairs of syllables by which a Korean word is known; endings come after them
+_ENDINGS = frozenset(
+    "니다 습니 세요 합니 입니 됩니 해주 주세 하세 드립 드렸 있습 했습 었습 았습 렸습 되었 하였 에서 으로 까지 부터".split()  # noqa: SIM905
+)
+_ORDER_TEXT = (
+    r"\b(?:ignore|disregard|forget|override|bypass)\b[^\n]{0,60}?\b(?:instructions?|prompts?|rules?|guidelines)\b"
+    r"|\b(?:system|developer) ?prompt\b|\byou are an? (?:AI|language model)\b|\bprompt injection\b"
+    r"|\b(?:each|every|all|other|your)(?: of)?(?: the)? summar(?:y|ies)\b|\bsummari[sz]e (?:this|it|the ticket) as\b"
+    r"|[\"'](?:summaries|problem|solution)[\"'] ?:"
+    r"|(?:지시|명령|지침|프롬프트|규칙)[^\n]{0,20}?(?:무시|잊)|(?:무시|잊)[^\n]{0,20}?(?:지시|명령|지침|프롬프트)"
+    r"|시스템 ?프롬프트|(?:모든|다른|각) ?요약"
+)
+_ORDER = re.compile(_ORDER_TEXT, re.IGNORECASE)
+"""What people write to a model and hardly ever to each other."""
+
+_SPEAKS = re.compile(
+    rf"{_ORDER_TEXT}|\b(?:LLM|GPT|chatbot|language model|summari[sz]\w+|summaries)\b|\b(?-i:AI)\b|\badd (?:the )?tags?\b"
+    r"|\b(?:all|every|other) (?:the )?tickets\b|요약|프롬프트|인공지능|(?:모든|다른) ?티켓",
+    re.IGNORECASE,
+)
+"""What may be written to a model: such a text is trusted less when its words turn up beside another ticket."""
+
+_NAME_OF = re.compile(
+    r"(?<![가-힣])([김이박최정강조윤장임한오서신권황안송전홍유고문양손배백허남심노곽성차주우구민나진지엄채원천방공현함변염]"
+    r"[가-힣]{2})(?<![자장원]) ?(?:고객|님|씨)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What stands between two spaces: its words, and by what its meaning is looked up; nothing for a function word."""
+
+    words: tuple[str, ...]
+    units: tuple[str, ...]
+    is_own: bool
+
+
+def _pieces(sentence: str, own: _Known) -> list[_Piece]:
+    found: list[_Piece] = []
+    for piece in _read(sentence).lower().split():
+        units = _units(piece)
+        found.append(_Piece(tuple(_WORD.findall(piece)), units, not own.content.isdisjoint(units)))
+    return found
+
+
+def _units(piece: str) -> tuple[str, ...]:
+    """Pairs of syllables of a Korean word without its ending, or the stem of an English one."""
+    found = [_stem(word) for word in content_words(piece)]
+    if len(found) > 1 and "가" <= found[-1][0] <= "힣":
+        found = found[:_UNITS] if len(found) > _UNITS else found[:-1]
+    return tuple(unit for unit in found if len(unit) > 1 and unit not in _ANYBODYS)
+
+
+def _strange(thing: str, source: str, texts: Sequence[str], others: Sequence[str]) -> Iterator[str]:
+    """The faults of words that the document has not, whoever else may have them."""
+    own, known = _known(source), [_known(other) for other in others]
+    text = "\n".join(texts)
+    if (alphabets := _alphabets(text)) and not alphabets <= _alphabets(source):
+        yield f"It is written in letters that the {thing} does not hold."
+    pieces = [_pieces(sentence, own) for field in texts for sentence in sentences(field)]
+    if any(
+        _is_stray(sentence, other, strict=other.speaks)
+        for sentence in pieces
+        if not all(piece.is_own for piece in sentence if piece.units)
+        for other in known
+    ) or any(name not in source and any(name in other for other in others) for name in _NAME_OF.findall(text)):
+        yield f"It tells what another {thing} says."
+
+
+def _is_stray(sentence: Sequence[_Piece], other: _Known, *, strict: bool) -> bool:
+    """Whether a sentence is another's: none of its words is the document's own and most are of the other, or some in a
+    row are the other's alone and stand there in this order. ``strict`` when the other speaks to a model: one word, or
+    two in a row, are then enough."""
+    theirs = [
+        bool(piece.units) and not piece.is_own and not other.content.isdisjoint(piece.units) for piece in sentence
+    ]
+    count, said = sum(theirs), sum(bool(piece.units) for piece in sentence)
+    if count < (_STRICT if strict else _STRAY):
+        return False
+    if not any(piece.is_own for piece in sentence) and count * 4 >= said * (2 if strict else 3):
+        return True
+    least = _STRICT_RUN if strict else _STRAY_RUN
+    return count >= least and any(_stands_in(run, other) for run in _runs_of(sentence, theirs, least))
+
+
+def _runs_of(sentence: Sequence[_Piece], theirs: Sequence[bool], least: int) -> Iterator[list[str]]:
+    """The shortest rows of words with ``least`` that carry meaning, all of these the other's alone."""
+    telling: list[int] = []
+    for at, piece in enumerate(sentence):
+        if theirs[at]:
+            telling = [*telling, at][-least:]
+            if len(telling) == least:
+                yield [word for one in sentence[telling[0] : at + 1] for word in one.words]
+        elif piece.units:
+            telling = []
+
+
+def _stands_in(run: Sequence[str], other: _Known) -> bool:
+    """Whether the words stand there in this order; the last, if it is Korean, with any particle."""
+    end = "" if "가" <= run[-1][-1] <= "힣" else " "
+    return f" {' '.join(run)}{end}" in f" {' '.join(other.words)} "
+
+
+def _alphabets(text: str) -> set[str]:
+    """The alphabets of a text beside those that any summary may use: Latin, Korean, Chinese, Japanese."""
+    if text.isascii():
+        return set()
+    letters = {
+        letter for letter in _read(text) if letter > "\u02ff" and not "가" <= letter <= "힣" and letter.isalpha()
+    }
+    return {unicodedata.name(letter, "?").split()[0] for letter in letters} - _COMMON
+
+
+_ANYBODYS = (
+    _REPORTING
+    | _ENDINGS
+    | frozenset(
+        """
+        solve upset visib big quest answe offer optio choic alter follow servi frust unhap conce clear under instr patie give
+        best bit profe way try tries tried situa handl manag extern higher level scale diffe possi bad good could cant can't
+        very more some want sever happy satis disap anger angry annoy polit respe share provi updat assis menti descr
+        experi face diffi troub regar relat state tell talk speak spoke quick quickl final end thing doesn didn't doesn't
+        person case topic subje matter get gets getti make makes made due via still explain seek looki look able
+        about compa custome proce proper reaso right reach out link dm dms follo troll alck bet
+        """.split()  # noqa: SIM905
+    )
+)
+"""Words that anybody tells a case with, and Korean endings: a sentence of nothing else says nothing of whose it is."""
+
+_COMMON = frozenset({"LATIN", "HANGUL", "CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "MODIFIER", "IDEOGRAPHIC"})
+
+
+def _without_orders(kind: Kind, document: Json) -> str:
+    """A ticket's text without what customers order a model: from the sentence that does to the end of the message.
+    Articles are the company's own text, and may well tell of prompts."""
+    if kind == "kb":
+        return source_text(kind, document)
+    kept = [
+        {**message, "text": _before_order(message["text"])} if message["author"] == "customer" else message
+        for message in document["messages"]
+    ]
+    return source_text(kind, {**document, "subject": _before_order(document["subject"]), "messages": kept})
+
+
+def _before_order(text: str) -> str:
+    found = _ORDER.search(text)
+    if not found:
+        return text
+    start = max(text.rfind(mark, 0, found.start()) for mark in (". ", "! ", "? ", "\n", "다 ", "요 "))
+    return text[: start + 1]
+
+
+def _obedient(thing: str, source: str, obeyed: str, fields: Sequence[str]) -> Iterator[str]:
+    """The fault of an answer that only an order to the model gives."""
+    own, ordered = _known(obeyed), _known(source)
+    held = links(obeyed)
+    pieces = [_pieces(sentence, own) for field in fields for sentence in sentences(field)]
+    if any(_is_stray(sentence, ordered, strict=True) for sentence in pieces) or any(
+        not is_link_of(link, held) for field in fields for link in links(field)
+    ):
+        yield f"It does what the {thing} tells the model to do: that is no solution."
 
 
 # --- tags ---------------------------------------------------------------------------------------------------------
