@@ -272,8 +272,10 @@ def faults(given: argparse.Namespace, folder: Path, found: Found) -> None:
         book.add_export(write(folder / "tickets.jsonl", map(ticket, range(1, given.tickets + 1))))
         for number, name in enumerate(PROVIDERS):
             book.add_provider(sandbox, name)
-            sandbox.llm_admin(name, "faults", rate=given.rate, kinds=KINDS, seed=number, hang_seconds=3, slow_ms=300)
-        sandbox.llm_admin("two", "options", dies_after=given.tickets // 20, death="insufficient_quota")
+            sandbox.llm_admin(
+                name, "faults", rate=given.rate, kinds=KINDS, seed=given.seed + number, hang_seconds=3, slow_ms=300
+            )
+        sandbox.llm_admin("two", "options", dies_after=given.tickets // 30, death="insufficient_quota")
         outcome = book.done("sync", NAME, codes=(0, 1))
         asked, bill, ledger = requests(sandbox), billed(sandbox), book.ledger()
         summaries, queue = book.summaries(), book.queue()
@@ -470,6 +472,7 @@ def batch(given: argparse.Namespace, folder: Path, found: Found) -> None:
         batches = sandbox.llm_admin("one", "batches")
         outside = len(bill.records) - lines.total()
         flown = sum(in_flight)
+        short = sum(bill.tokens()) - ledger["tokens_in"] - ledger["tokens_out"]
         left = _files(sandbox)
         found.figures |= {
             "tickets": given.tickets,
@@ -490,13 +493,12 @@ def batch(given: argparse.Namespace, folder: Path, found: Found) -> None:
             "every ticket has a summary by the model": len(book.summaries()) == given.tickets,
             "nothing waits": not book.queue() and not book.done("cost", NAME)["batches"],
             "each line was paid for once": max(lines.values()) == 1,
-            "a ticket is asked for once: in a batch, or outside": lines.total() + ledger["first"] + flown
-            == given.tickets + flown,
-            "tokens in the ledger = the provider's": (ledger["tokens_in"], ledger["tokens_out"]) == bill.tokens()
-            or bool(flown),
+            "each ticket is in the ledger once: by a batch, or outside": ledger["batch"] + ledger["first"]
+            == given.tickets,
+            "tokens in the ledger = the provider's, but for calls in flight": short >= 0 and (short > 0) == (flown > 0),
             "calls in the ledger + in flight = the provider's": ledger["calls"] + flown == len(bill.records),
             "four batches: what was killed was not handed in again, what expired was": len(batches) == 4
-            and batches[3]["request_counts"]["total"] == third - expired - failed,
+            and 0 < batches[3]["request_counts"]["total"] <= third - expired - failed,
             "no file is left at the provider": not left,
         }
 
