@@ -301,7 +301,7 @@ class _Known:
 def _known(text: str) -> _Known:
     """Kept for a while: each document of a call is compared with all others."""
     words = _words(text)
-    return _Known(words, frozenset(_runs(words)), frozenset(_content(text)), _SPEAKS.search(text) is not None)
+    return _Known(words, frozenset(_runs(words)), frozenset(_content(text)), _speaks(text))
 
 
 @lru_cache(maxsize=1)
@@ -397,6 +397,14 @@ _SPEAKS = re.compile(
 )
 """What may be written to a model: such a text is trusted less when its words turn up beside another ticket."""
 
+_HINTS = tuple(
+    """
+    ignore disregard forget override bypass prompt model summar problem' problem" solution' solution" llm gpt chatbot
+    tag tickets 요약 프롬프트 인공지능 티켓 지시 명령 지침 규칙
+    """.split()  # noqa: SIM905
+)
+"""One of these stands in whatever ``_SPEAKS`` matches, or "AI" does; they are found ten times faster."""
+
 _NAME_OF = re.compile(
     r"(?<![가-힣])([김이박최정강조윤장임한오서신권황안송전홍유고문양손배백허남심노곽성차주우구민나진지엄채원천방공현함변염]"
     r"[가-힣]{2})(?<![자장원]) ?(?:고객|님|씨)"
@@ -410,6 +418,11 @@ class _Piece:
     words: tuple[str, ...]
     units: tuple[str, ...]
     is_own: bool
+
+
+def _speaks(text: str) -> bool:
+    flat = text.lower()
+    return ("AI" in text or any(hint in flat for hint in _HINTS)) and _SPEAKS.search(text) is not None
 
 
 def _pieces(sentence: str, own: _Known) -> list[_Piece]:
@@ -434,13 +447,12 @@ def _strange(thing: str, source: str, texts: Sequence[str], others: Sequence[str
     text = "\n".join(texts)
     if (alphabets := _alphabets(text)) and not alphabets <= _alphabets(source):
         yield f"It is written in letters that the {thing} does not hold."
-    pieces = [_pieces(sentence, own) for field in texts for sentence in sentences(field)]
-    if any(
-        _is_stray(sentence, other, strict=other.speaks)
-        for sentence in pieces
-        if not all(piece.is_own for piece in sentence if piece.units)
-        for other in known
-    ) or any(name not in source and any(name in other for other in others) for name in _NAME_OF.findall(text)):
+    new = _content(text) - own.content - _ANYBODYS
+    suspects = [one for one in known if len(new & one.content) >= (_STRICT if one.speaks else _STRAY)]
+    pieces = [_pieces(one, own) for field in texts for one in sentences(field)] if suspects else []
+    if any(_is_stray(sentence, other, strict=other.speaks) for sentence in pieces for other in suspects) or any(
+        name not in source and any(name in other for other in others) for name in _NAME_OF.findall(text)
+    ):
         yield f"It tells what another {thing} says."
 
 
