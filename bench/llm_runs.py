@@ -218,7 +218,11 @@ def write(file: Path, rows: Iterable[Json]) -> Path:
 def numbers_of(record: Json) -> set[str]:
     """The tickets that a request is about."""
     asked = "\n".join(one["content"] for one in record.get("messages", ()) if one["role"] == "user")
-    return {found[1].lstrip("0") for fence in _FENCED.finditer(asked) if (found := _NUMBER.search(fence[2]))}
+    return {number for fence in _FENCED.finditer(asked) for number in _numbers(fence[2])}
+
+
+def _numbers(text: str) -> set[str]:
+    return {number.lstrip("0") for number in _NUMBER.findall(text)}
 
 
 # --- the provider's side ----------------------------------------------------------------------------------------------
@@ -288,6 +292,12 @@ def faults(given: argparse.Namespace, folder: Path, found: Found) -> None:
             "in the queue, with a reason": len(waiting),
             "reasons": dict(Counter(_kind_of(entry["reason"]) for entry in queue)),
         }
+        told = {doc_id: json.dumps(one, ensure_ascii=False) for doc_id, one in summaries.items()}
+        foreign = [doc_id for doc_id, text in told.items() if _numbers(text) - {doc_id} or "http" in text]
+        found.figures |= {
+            "summaries that name their ticket": sum(bool(_numbers(text)) for text in told.values()),
+            "summaries flagged ungrounded": sum("ungrounded" in one for one in summaries.values()),
+        }
         often = bill.by_ticket()
         allowed = given.tickets + ledger["retry"] + ledger["repair"] + sum(len(numbers_of(one)) for one in bill.lost)
         found.figures["tickets paid for, all calls together"] = often.total()
@@ -299,6 +309,7 @@ def faults(given: argparse.Namespace, folder: Path, found: Found) -> None:
             "tokens in the ledger = the provider's": (ledger["tokens_in"], ledger["tokens_out"]) == bill.tokens(),
             "paid for <= tickets + retries + repairs + answers lost on the way": often.total() <= allowed,
             "first calls ask for each ticket once": ledger["first"] <= given.tickets,
+            "no summary names another ticket, or holds a link": not foreign,
             "the provider died": sandbox.llm_admin("two", "log")["faults"].get("insufficient_quota", 0) > 0,
         }
         for name in PROVIDERS:
@@ -650,7 +661,7 @@ def privacy(given: argparse.Namespace, folder: Path, found: Found) -> None:
         }
         found.claims |= {
             "not one datum was sent": not left,
-            "every ticket with planted data was sent, twice": len(seen) == given.planted and min(seen.values()) >= 2,
+            "every ticket with planted data was sent, twice": all(seen[one["ticket_id"]] >= 2 for one in rows),
             "summaries have the data again, no placeholder": not re.search(r"\[(?:EMAIL|PHONE|CARD|RRN|IBAN)_", stored)
             and any(datum in stored for _, datum in hidden),
         }
