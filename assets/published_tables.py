@@ -18,8 +18,11 @@ PUBLISHED = (
     PublishedTable("merged_tickets", "raw"),
     PublishedTable("ticket_summaries", "processed"),
     PublishedTable("ticket_embeddings", "embeddings"),
+    PublishedTable("kb_passages", "raw"),
+    PublishedTable("kb_summaries", "processed"),
 )
-"""The specification's folders: merged tickets under ``raw``, summaries under ``processed``, vectors under ``embeddings``."""
+"""The specification's folders: merged tickets and articles under ``raw``, summaries under ``processed``, vectors under
+``embeddings``."""
 
 
 @dg.asset(

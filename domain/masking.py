@@ -17,9 +17,6 @@ from domain.personal_data import KINDS, Found, Kind, find, plain
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
-#: Raise it when the same text would be masked in another way: paid caches hash the masked input.
-MASKING_VERSION = 1
-
 #: What a service that translates may call a kind. Longest first, as a pattern tries them in turn.
 _NAMES: dict[str, Kind] = {
     **{kind: kind for kind in KINDS},

@@ -36,7 +36,7 @@ from resources.companies import Companies
 from resources.helpdesk.collect import names_state
 from resources.helpdesk.platforms import connect
 from resources.progress import read_progress, remove_progress
-from resources.published import PublishedTable, Publisher
+from resources.published import PublishedTable, Publisher, type_of_file
 from resources.settings import Settings
 from resources.storage import schema
 from resources.storage.sql import SqlCompanyStore
@@ -51,7 +51,7 @@ _RAW: Mapping[DataType, str] = {"ticket": "raw_tickets", "kb": "raw_kb"}
 _TOLD: Mapping[DataType, tuple[str, ...]] = {"ticket": ("raw_tickets", "ticket_ratings"), "kb": ("raw_kb",)}
 """The tables that hold the source's own words."""
 _COLLECTION, _INDEXED = "ticket_collection", "ticket"
-"""What is in the index, and in Parquet files: of tickets only."""
+"""What is in the index: tickets only."""
 _PENDING = "forget is not finished"
 """A state: the documents that were erased from the tables, and that may still be in the index or in files, by what they
 are called ("documents", "articles"); else False."""
@@ -381,7 +381,10 @@ def _proof(settings: Settings, store: SqlCompanyStore, erased: Ids, texts: Seque
     return [
         *(_left(table, {"rows": rows}) for table, rows in traces.items()),
         _left("index", _in_index(index, store.company, indexed, texts)),
-        _left("published files", {str(path): _in_parquet(path, indexed, texts) for path in parquet}),
+        _left(
+            "published files",
+            {str(path): _in_parquet(path, set(erased[type_of_file(path)]), texts) for path in parquet},
+        ),
         _left("older copy", _older_copies(settings, store.company)),
         _left("bytes of files", {str(path): _in_bytes(path, texts) for path in _files(settings, store.company)}),
         Left("cache", 0),  # it has ended every reader's and writer's generation, or would have raised

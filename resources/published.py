@@ -12,6 +12,7 @@ Lost or damaged files are written anew. Readers of a folder of Parquet pass over
 import json
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from domain.errors import StorageError
-from domain.stage import Report
+from domain.stage import DataType, Report, type_of
 from resources.storage.sql import SqlCompanyStore
 
+_NAMES: Mapping[DataType, str] = {"ticket": "tickets", "kb": "kb"}
+_MONTHS_FROM: Mapping[DataType, str] = {"ticket": "merged_tickets", "kb": "kb_passages"}
+"""The tables that tell when a document was created."""
 _WINDOW = 1000
 _UNDATED = "undated"
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
@@ -48,16 +52,18 @@ class PublishedTable:
 
     table: str
     kind: str
-    name: str = "tickets"
+
+    @property
+    def name(self) -> str:
+        return _NAMES[type_of(self.table)]
 
 
 class Publisher:
     """Brings the files of one company up to date with its tables."""
 
-    def __init__(self, root: Path, store: SqlCompanyStore, months_from: str = "merged_tickets") -> None:
+    def __init__(self, root: Path, store: SqlCompanyStore) -> None:
         self.root = root / "published"
         self.store = store
-        self.months_from = months_from
 
     def publish(self, published: PublishedTable) -> Report:
         """Write the months that changed since the files' own position; all of them when the files are lost, damaged, or of
@@ -83,7 +89,7 @@ class Publisher:
         while rows := self.store.changes(published.table, seq, _WINDOW):
             gone.update(row.doc_id for row in rows)
             live = [row.doc_id for row in rows if not row.deleted]
-            for doc_id, month in self._months(live).items():
+            for doc_id, month in self._months(type_of(published.table), live).items():
                 added[month].add(doc_id)
             report.read += len(rows)
             report.changed += len(live)
@@ -125,9 +131,9 @@ class Publisher:
             path = folder / f"month={month}" / f"{published.name}.parquet"
             self._write_month(path, published.table, doc_ids, gone)
 
-    def _months(self, doc_ids: list[str]) -> dict[str, str]:
-        """The month in which each ticket was created."""
-        rows = self.store.get(self.months_from, doc_ids)
+    def _months(self, data_type: DataType, doc_ids: list[str]) -> dict[str, str]:
+        """The month in which each document was created."""
+        rows = self.store.get(_MONTHS_FROM[data_type], doc_ids)
         created = {doc_id: (row.payload or {}).get("created_at", "") for doc_id, row in rows.items()}
         months = {doc_id: created.get(doc_id, "")[:7] for doc_id in doc_ids}
         return {doc_id: month if _MONTH.fullmatch(month) else _UNDATED for doc_id, month in months.items()}
@@ -155,6 +161,11 @@ class Publisher:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("month=*/*.parquet"))
+
+
+def type_of_file(path: Path) -> DataType:
+    """What the documents in a published file are."""
+    return "kb" if path.name == f"{_NAMES['kb']}.parquet" else "ticket"
 
 
 def _rows(folder: Path) -> int:

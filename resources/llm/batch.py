@@ -21,7 +21,7 @@ import openai
 from openai.types import Batch as Remote
 
 from resources.llm.base import BadModel, Json, Overloaded, Trouble, Unanswered
-from resources.llm.client import Client, _broken, _meaning, _Unclear, read_reply
+from resources.llm.client import Client, Unclear, broken, meaning, read_reply
 
 State = Literal["running", "completed", "expired", "cancelled", "failed"]
 
@@ -242,12 +242,12 @@ class BatchClient:
         if status == 200:
             try:
                 read_reply(self._name, body)
-            except Trouble as broken:
-                return broken
+            except Trouble as trouble:
+                return trouble
             return body
         if status:
             error = body.get("error")
-            return _trouble(_meaning(self._name, status, error, {}, self._client.provider.model))
+            return _trouble(meaning(self._name, status, error, {}, self._client.provider.model))
         code = str((read.get("error") or {}).get("code"))
         return Overloaded(f"{self._name}: {_NOT_RUN.get(code, 'this line of the batch was not answered')}")
 
@@ -258,24 +258,24 @@ class BatchClient:
         try:
             yield
         except openai.APIStatusError as error:
-            found = _meaning(name, error.status_code, error.body, error.response.headers, "batch")
+            found = meaning(name, error.status_code, error.body, error.response.headers, "batch")
             raise _trouble(found) from None
         except openai.APITimeoutError:
             raise Unanswered(f"{name} gave no answer in time") from None
         except openai.APIConnectionError as error:
-            raise _broken(name, error.__cause__ or error) from None
+            raise broken(name, error.__cause__ or error) from None
         except httpx2.HTTPError as error:
-            raise _broken(name, error) from None
+            raise broken(name, error) from None
         except (ValueError, TypeError, AttributeError, openai.OpenAIError) as error:  # the SDK checks no answer's form
             raise Unanswered(f"{name}'s answer is broken ({type(error).__name__})") from None
 
 
-def _trouble(meaning: Exception) -> Trouble:
+def _trouble(found: Exception) -> Trouble:
     """The trouble, also where it may be one about the form of the request."""
-    if isinstance(meaning, _Unclear):
-        return meaning.trouble
-    assert isinstance(meaning, Trouble)
-    return meaning
+    if isinstance(found, Unclear):
+        return found.trouble
+    assert isinstance(found, Trouble)
+    return found
 
 
 def _file_name(local_id: str) -> str:

@@ -146,7 +146,7 @@ class Client:
         for _ in range(8):  # each turn takes something away, and there is no more than that
             try:
                 reply = self._renewing(body(self.provider, call, spoken), is_over)
-            except _Unclear as refused:
+            except Unclear as refused:
                 simpler = _simpler(spoken, refused, has_schema=call.schema is not None)
                 if simpler is None:
                     raise refused.trouble from None
@@ -196,15 +196,15 @@ class Client:
                 headers = {key.lower(): value for key, value in response.headers.items()}
                 read = _whole(response.iter_bytes(), time.monotonic() + DEADLINE, is_over)
         except openai.APIStatusError as error:
-            raise _meaning(name, error.status_code, error.body, error.response.headers, made["model"]) from None
+            raise meaning(name, error.status_code, error.body, error.response.headers, made["model"]) from None
         except openai.APITimeoutError as error:
             connecting = isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout)
             kind = Unreachable if connecting else Unanswered
             raise kind(f"{name} gave no answer in time") from None
         except openai.APIConnectionError as error:
-            raise _broken(name, error.__cause__) from None
+            raise broken(name, error.__cause__) from None
         except httpx2.HTTPError as error:
-            raise _broken(name, error) from None
+            raise broken(name, error) from None
         except (ValueError, openai.OpenAIError) as error:
             raise Unanswered(f"{name} cannot be asked ({type(error).__name__})") from None
         if read is None:
@@ -212,7 +212,7 @@ class Client:
         return _reply(name, read, headers)
 
 
-class _Unclear(Exception):
+class Unclear(Exception):
     """A refusal that may be about how it was asked. ``param`` and ``said`` are the provider's, looked at and never shown."""
 
     def __init__(self, trouble: Trouble, param: str, said: str) -> None:
@@ -220,7 +220,7 @@ class _Unclear(Exception):
         self.trouble, self.param, self.said = trouble, param, said
 
 
-def _says_why(refused: _Unclear) -> bool:
+def _says_why(refused: Unclear) -> bool:
     about = f"{refused.param} {refused.said}"
     return bool(
         re.search(
@@ -229,7 +229,7 @@ def _says_why(refused: _Unclear) -> bool:
     )
 
 
-def _simpler(dialect: Dialect, refused: _Unclear, *, has_schema: bool) -> Dialect | None:
+def _simpler(dialect: Dialect, refused: Unclear, *, has_schema: bool) -> Dialect | None:
     """The dialect without what was refused; None when there is nothing left to take away."""
     about = f"{refused.param} {refused.said}"
     if dialect.effort and re.search(r"reasoning|effort", about):
@@ -287,7 +287,7 @@ def _whole(parts: Any, deadline: float, is_over: Callable[[], bool]) -> bytes | 
     return bytes(read)
 
 
-def _broken(name: str, cause: BaseException | None) -> Trouble:
+def broken(name: str, cause: BaseException | None) -> Trouble:
     if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError | httpx2.UnsupportedProtocol):
         return Unreachable(f"{name} cannot be reached")
     return Unanswered(f"{name}'s answer was cut off")
@@ -332,7 +332,7 @@ def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _meaning(name: str, status: int, error: object, headers: Mapping[str, str], model: str) -> Exception:
+def meaning(name: str, status: int, error: object, headers: Mapping[str, str], model: str) -> Exception:
     """A refusal by its status and code. What the provider says is looked at, and not handed on."""
     told = cast("Json", error) if isinstance(error, dict) else {}
     code = str(told.get("code") or told.get("type") or "")
@@ -363,9 +363,9 @@ def _meaning(name: str, status: int, error: object, headers: Mapping[str, str], 
             if isinstance(trouble, KeyRefused):
                 trouble.status = status
             # llama.cpp and its like fail so over a schema that they make no grammar of.
-            return _Unclear(trouble, "", about) if status >= 500 and _NO_GRAMMAR.search(about) else trouble
+            return Unclear(trouble, "", about) if status >= 500 and _NO_GRAMMAR.search(about) else trouble
     refused = NotTaken(f"{where}: it did not take the request", headers=lower)
-    return _Unclear(refused, str(told.get("param") or ""), about) if status in (400, 422) else refused
+    return Unclear(refused, str(told.get("param") or ""), about) if status in (400, 422) else refused
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -178,7 +178,13 @@ class Pool:
         while (job := self._next(waiting, again, jobs)) is not None:
             found = self._ready(job)
             if isinstance(found, Lane):
-                self._send(job, found, over)
+                try:
+                    self._send(job, found, over)
+                except Pause:
+                    waiting.appendleft(job)
+                    if not any(one.running for one in self.lanes):
+                        raise
+                    return _TICK  # what is on its way may cost less than is held back for it
                 if not self._arrived.empty():
                     return 0.0  # an answer may tell that another provider is the better one for the next
             elif isinstance(found, Done):

@@ -422,8 +422,10 @@ class SqlCompanyStore:
         }
 
     def _saying(self, table: sa.Table, says: Callable[[str], bool]) -> int:
-        query = sa.select(*(column for column in table.c if column.type in (schema.Text, schema.Json)))
-        query = query.where(table.c.company_id == self.company)
+        said = [column for column in table.c if column.type in (schema.Text, schema.Json)]
+        if not said:
+            return 0
+        query = sa.select(*said).where(table.c.company_id == self.company)
         if "doc_id" in table.c:
             query = query.where(table.c.doc_id.is_(None))
         return sum(any(value and says(value) for value in row) for row in self._all(query))
