@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from domain.grounding import is_link_of, links, source_text, ungrounded
 from domain.merge import language_of
@@ -26,9 +26,6 @@ from domain.summary import FIELD_LIMIT, Summary, shorten
 from domain.summary_prompt import Kind, clean, instructions
 
 Json = dict[str, Any]
-
-ACCEPT_VERSION: Final = "2"
-"""Changes whenever an answer would be judged in another way."""
 
 
 class Unreadable(ValueError):

@@ -199,12 +199,12 @@ class Summariser:
         found = _found(done.reply, len(ask.parts))
         for at, part in enumerate(ask.parts, 1):
             fields = found.get(str(at))
-            if fields is None and len(ask.parts) > 1:
-                again.append(self._job(replace(ask, parts=(part,), purpose="retry")))
-                continue
             faults = self._faults(ask, part, fields, done)
             if isinstance(faults, Made):
                 results.append((part.position, faults))
+            elif len(ask.parts) > 1:
+                # Alone first, and afresh: what another document of the call made of this one must not be shown again.
+                again.append(self._job(replace(ask, parts=(part,), purpose="retry")))
             elif ask.purpose == "repair":
                 results.append((part.position, Failed(_told(done.provider, faults))))
             else:

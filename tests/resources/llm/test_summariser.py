@@ -91,11 +91,11 @@ def test_a_document_of_an_odd_shape_stops_no_other(llm: Sandbox) -> None:
         ("fenced", {"first": 1}),
         ("bare", {"first": 1}),
         ("tags", {"first": 1}),
-        ("language", {"first": 1, "repair": 1}),
-        ("ungrounded", {"first": 1, "repair": 1}),
-        ("link", {"first": 1, "repair": 1}),
-        ("blank", {"first": 1, "repair": 1}),
-        ("swapped", {"first": 1, "repair": 2}),
+        ("language", {"first": 1, "retry": 1}),
+        ("ungrounded", {"first": 1, "retry": 1}),
+        ("link", {"first": 1, "retry": 1}),
+        ("blank", {"first": 1, "retry": 1}),
+        ("swapped", {"first": 1, "retry": 2}),
     ],
 )
 def test_a_fault_is_mended_by_asking_for_what_it_hit_alone(llm: Sandbox, fault: str, purposes: dict[str, int]) -> None:
