@@ -192,7 +192,7 @@ class Written:
 @dataclass(frozen=True, slots=True)
 class QueueEntry:
     """A document that waits: ``target`` could not make it ``retries`` times; it is ``due`` again at that time. Of those
-    that are due the one of higher ``priority`` comes first, then the newer."""
+    that are due the one of higher ``priority`` comes first, then the one that came in first."""
 
     target: str
     doc_id: str
@@ -368,7 +368,8 @@ class CompanyStore(Protocol):
         ...
 
     def due(self, target: str, now: str) -> list[str]:
-        """Documents whose time has come in the queue of ``target``: the highest priority first, then the newest."""
+        """Documents whose time has come in the queue of ``target``: the highest priority first, then as they came in
+        (the newest of a run come in first)."""
         ...
 
     def paid(self, made_by: str, source_hashes: Sequence[str]) -> dict[str, Made]: ...

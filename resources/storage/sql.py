@@ -313,7 +313,7 @@ class SqlCompanyStore:
         query = (
             sa.select(c.doc_id)
             .where(c.company_id == self.company, c.target == target, c.due <= now)
-            .order_by(c.priority.desc(), c.id.desc(), c.doc_id)
+            .order_by(c.priority.desc(), c.id, c.doc_id)
         )
         return self._column(query)
 

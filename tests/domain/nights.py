@@ -12,7 +12,7 @@ from typing import Any
 
 from domain.derive import Input, Sources, Stage, derive, each
 from domain.fingerprint import fingerprint
-from domain.stage import Arrived, CompanyStore, Failed, Made, Put, Report
+from domain.stage import Arrived, CompanyStore, Failed, Later, Made, Pause, Put, Report
 
 NOW = "2026-01-01T00:00:00Z"
 LATER = "2026-01-02T00:00:00Z"
@@ -36,6 +36,10 @@ class Paid:
     ledger: Path | None = None
     calls: list[str] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    pauses: random.Random | None = None
+    """Now and then it can go on no more; None: never."""
+    late: set[str] = field(default_factory=set)
+    """The texts whose answer comes later: not before they leave this set."""
 
     def pay(self, made_by: str, value: Any) -> None:
         key = f"{made_by}:{fingerprint(value)}"
@@ -45,20 +49,28 @@ class Paid:
                 file.write(key + "\n")
 
 
+def paying(made_by: str, answer: Callable[[Any], Made]) -> Callable[[Sequence[Any]], Iterator[Arrived]]:
+    """A ``make`` that is paid for, and answers in any order."""
+
+    def make(inputs: Sequence[Any]) -> Iterator[Arrived]:
+        for position in random.Random(len(inputs)).sample(range(len(inputs)), len(inputs)):
+            if paid.pauses and paid.pauses.random() < 0.1:
+                raise Pause("no money is left", is_trouble=False)
+            if inputs[position] in paid.late:
+                yield Arrived([(position, Later("in a batch"))])
+                continue
+            if inputs[position] in paid.refused:
+                yield Arrived([(position, Failed("refused"))])
+                continue
+            paid.pay(made_by, inputs[position])
+            pause()
+            yield Arrived([(position, answer(inputs[position]))])
+
+    return make
+
+
 def stages(rules: Rules, paid: Paid, pause: Callable[[], None] = lambda: None) -> list[Stage]:
     """The four stages under these rules."""
-
-    def paying(made_by: str, answer: Callable[[Any], Made]) -> Callable[[Sequence[Any]], Iterator[Arrived]]:
-        def make(inputs: Sequence[Any]) -> Iterator[Arrived]:
-            for position in random.Random(len(inputs)).sample(range(len(inputs)), len(inputs)):
-                if inputs[position] in paid.refused:
-                    yield Arrived([(position, Failed("refused"))])
-                    continue
-                paid.pay(made_by, inputs[position])
-                pause()
-                yield Arrived([(position, answer(inputs[position]))])
-
-        return make
 
     def merged(rows: Sources) -> Input | None:
         return Input(rows[0].payload, rows[0].content_hash) if rows[0] else None
@@ -81,7 +93,7 @@ def stages(rules: Rules, paid: Paid, pause: Callable[[], None] = lambda: None) -
             "ticket_summaries",
             ("merged_tickets",),
             resolved,
-            paying(prompt, lambda text: Made({"summary": f"{prompt} {text}"})),
+            paying(paid, pause, prompt, lambda text: Made({"summary": f"{prompt} {text}"})),
             prompt,
             rule=fingerprint(rules.resolved),
             keep=True,
@@ -90,7 +102,7 @@ def stages(rules: Rules, paid: Paid, pause: Callable[[], None] = lambda: None) -
             "ticket_embeddings",
             ("ticket_summaries",),
             summary,
-            paying(model, lambda text: Made({}, bytes.fromhex(fingerprint([model, text])))),
+            paying(paid, pause, model, lambda text: Made({}, bytes.fromhex(fingerprint([model, text])))),
             model,
             keep=True,
         ),

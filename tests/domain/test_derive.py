@@ -15,8 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from domain.company import company_id
-from domain.derive import due_again
-from domain.stage import Cursor
+from domain.derive import MOST_RETRIES, Input, LeftOut, Sources, Stage, derive, due_again, each, pending
+from domain.stage import Arrived, Cursor, Failed, Made, Report
 from resources.settings import Settings
 from resources.storage.base import open_storage
 from resources.storage.sql import SqlCompanyStore
@@ -76,11 +76,16 @@ def random_nights(opened: OpenStore, tmp_path: Path, seed: int) -> None:
         if rng.random() < 0.1:
             rules.model = rng.randrange(1, 3)
         paid.refused = {f"text {rng.randrange(40)}" for _ in range(rng.randrange(4))}
+        paid.late = {f"text {rng.randrange(40)}" for _ in range(rng.randrange(6))}
+        paid.pauses = rng if rng.random() < 0.3 else None
         with opened() as store:
             deletions.update(write_source(store, source))
+            if rng.random() < 0.5:
+                release(store, NOW)
         night(opened, rng, rules, paid, bomb)
-    paid.refused = set()
+    paid.refused, paid.late, paid.pauses = set(), set(), None
     with opened() as store:
+        release(store, LATER)
         sync(store, rules, paid, window=rng.randrange(1, 9), now=LATER)
         assert dump(store) == from_scratch(tmp_path, source, rules)
         assert store.queue() == []
@@ -93,6 +98,13 @@ def random_nights(opened: OpenStore, tmp_path: Path, seed: int) -> None:
         bomb.watch(store)
         writes = bomb.count_writes(lambda: sync(store, rules, paid))
         assert (len(paid.calls), seqs(store), writes) == (calls, before, 0)
+
+
+def release(store: SqlCompanyStore, now: str) -> None:
+    """The batches are answered."""
+    with store.begin("batch", now) as write:
+        for table in TABLES:
+            write.release(table)
 
 
 def night(opened: OpenStore, rng: random.Random, rules: Rules, paid: Paid, bomb: "Bomb") -> None:
@@ -284,3 +296,144 @@ def test_a_cursor_reads_the_newest_gap_from_the_top_down() -> None:
     assert cursor.shrunk(None).gaps == ((1, 6),)
     assert cursor.shrunk(None).shrunk(1).gaps == ()
     assert cursor.opened(12) is cursor
+
+
+# -- what arrives late, or not at all --------------------------------------------------------------------------------
+
+
+def made(store: SqlCompanyStore) -> set[str]:
+    return store.ids("ticket_summaries")
+
+
+def closed(**texts: str) -> dict[str, dict[str, str]]:
+    return {doc_id: {"text": text, "status": "closed"} for doc_id, text in texts.items()}
+
+
+def test_a_pause_keeps_what_was_made_and_the_next_run_does_the_rest(store: SqlCompanyStore) -> None:
+    write_source(store, closed(**{f"t{number}": f"text {number}" for number in range(30)}))
+    paid = Paid(pauses=random.Random(3))
+    reports = sync(store, Rules(), paid, window=8)
+    paused = next(report for report in reports if report.paused)
+    assert (paused.paused, paused.is_trouble) == ("no money is left", False)
+    first = made(store)
+    assert 0 < len(first) < 30
+    assert store.queue() == []
+    paid.pauses = None
+    sync(store, Rules(), paid)
+    assert len(made(store)) == 30
+    assert sorted(Counter(paid.calls).values()) == [1] * 60  # a summary and a vector each, none twice
+
+
+def test_what_comes_later_waits_holds_up_nothing_and_is_no_failure(store: SqlCompanyStore) -> None:
+    write_source(store, closed(a="text 1", b="text 2", c="text 2"))
+    paid = Paid(late={"text 2"})
+    report = sync(store, Rules(), paid)[1]
+    assert (report.changed, report.waiting, report.failed) == (1, 2, 0)
+    assert {(entry.doc_id, entry.status, entry.retries) for entry in store.queue()} == {
+        ("b", "waiting", 0),
+        ("c", "waiting", 0),
+    }
+    sync(store, Rules(), paid, now=LATER)
+    assert made(store) == {"a"}  # nobody asks while it waits
+    paid.late = set()
+    release(store, LATER)
+    sync(store, Rules(), paid, now=LATER)
+    assert (made(store), store.queue()) == ({"a", "b", "c"}, [])
+    assert sum(call.startswith("prompt") for call in paid.calls) == 2  # b and c say the same
+
+
+def test_the_most_urgent_is_made_first_and_waits_first(store: SqlCompanyStore) -> None:
+    write_source(store, closed(low="1", urgent="3", high="2", newest="1 too"))
+    order: list[str] = []
+
+    def project(rows: Sources) -> Input | None:
+        return Input(rows[0].payload["text"], priority=int(rows[0].payload["text"][0])) if rows[0] else None
+
+    def make(texts: Sequence[str]) -> Iterator[Arrived]:
+        order.extend(texts)
+        yield Arrived([(at, Failed("not today")) for at in range(len(texts))])
+
+    stage = Stage("merged_tickets", ("raw_tickets",), project, make, "test")
+    derive(stage, store, run_id="run", now=NOW)
+    assert order == ["3", "2", "1 too", "1"]
+    assert store.due("merged_tickets", NOW) == ["urgent", "high", "newest", "low"]
+    order.clear()
+    derive(stage, store, run_id="run", now=NOW)
+    assert order == ["3", "2", "1 too", "1"]
+
+
+def test_what_a_rule_leaves_out_is_counted_by_its_reason_and_leaves(store: SqlCompanyStore) -> None:
+    write_source(store, closed(a="spam", b="text"))
+    reasons: dict[str, str] = {}
+
+    def project(rows: Sources) -> Input | LeftOut | None:
+        if rows[0] is None:
+            return None
+        text = rows[0].payload["text"]
+        return LeftOut(reasons[text]) if text in reasons else Input(text)
+
+    def run(rule: str) -> Report:
+        stage = Stage("merged_tickets", ("raw_tickets",), project, each(Made), "test", rule=rule)
+        return derive(stage, store, run_id="run", now=NOW)
+
+    assert (run("1").left_out, store.ids("merged_tickets")) == ({}, {"a", "b"})
+    reasons["spam"] = "it is spam"
+    report = run("2")
+    assert (report.left_out, report.removed, store.ids("merged_tickets")) == ({"it is spam": 1}, 1, {"b"})
+
+
+def test_what_was_accepted_stays_until_it_changes(store: SqlCompanyStore) -> None:
+    source = closed(a="text 1", b="text 2")
+    write_source(store, source)
+
+    def run(made_by: str, accepts: bool) -> Report:
+        def project(rows: Sources) -> Input | None:
+            return Input(rows[0].payload["text"]) if rows[0] else None
+
+        stage = Stage(
+            *("merged_tickets", ("raw_tickets",), project, each(lambda text: Made([made_by, text])), made_by),
+            rule=str(accepts),
+            accepts=lambda other: accepts,
+        )
+        return derive(stage, store, run_id="run", now=NOW)
+
+    run("old", False)
+    assert run("new", True).changed == 0
+    source["a"]["text"] = "text 3"
+    write_source(store, source)
+    assert run("new", True).changed == 1
+    found = {doc_id: row.made_by for doc_id, row in store.get("merged_tickets", ["a", "b"]).items()}
+    assert found == {"a": "new", "b": "old"}
+    assert run("new", False).changed == 1
+    assert store.count("merged_tickets", "new") == 2
+
+
+def test_pending_tells_what_derive_would_make_and_changes_nothing(store: SqlCompanyStore) -> None:
+    write_source(store, closed(**{f"t{number}": f"text {number % 7}" for number in range(20)}))
+    paid = Paid(refused={"text 3"})
+    merged, summaries, *_ = stages(Rules(), paid)
+    derive(merged, store, run_id="run", now=NOW)
+    before = dump(store), seqs(store), store.queue()
+    told = [value for window in pending(summaries, store, now=NOW, window=3) for value in window.values]
+    assert sorted(told) == [f"text {number}" for number in range(7)]
+    assert (dump(store), seqs(store), store.queue()) == before
+    derive(summaries, store, run_id="run", now=NOW, window=3)
+    told = [value for window in pending(summaries, store, now=NOW) for value in window.values]
+    assert told == ["text 3"]
+
+
+def test_a_document_is_given_up_after_many_tries_until_it_changes(store: SqlCompanyStore) -> None:
+    source = closed(a="bad")
+    write_source(store, source)
+    paid = Paid(refused={"bad"})
+    for day in range(MOST_RETRIES):
+        sync(store, Rules(), paid, now=f"2099-01-{day + 1:02}T00:00:00Z")
+    (entry,) = store.queue()
+    assert (entry.status, entry.retries) == ("failed", MOST_RETRIES - 1)
+    sync(store, Rules(), paid, now="2099-02-01T00:00:00Z")
+    (entry,) = store.queue()
+    assert (entry.status, entry.retries) == ("dead", MOST_RETRIES)
+    source["a"]["text"] = "good"
+    write_source(store, source)
+    sync(store, Rules(), paid)
+    assert (store.queue(), made(store)) == ([], {"a"})
