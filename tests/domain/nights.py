@@ -49,7 +49,9 @@ class Paid:
                 file.write(key + "\n")
 
 
-def paying(made_by: str, answer: Callable[[Any], Made]) -> Callable[[Sequence[Any]], Iterator[Arrived]]:
+def paying(
+    paid: Paid, pause: Callable[[], None], made_by: str, answer: Callable[[Any], Made]
+) -> Callable[[Sequence[Any]], Iterator[Arrived]]:
     """A ``make`` that is paid for, and answers in any order."""
 
     def make(inputs: Sequence[Any]) -> Iterator[Arrived]:
