@@ -207,6 +207,10 @@ class PostgresCompanyStore(SqlCompanyStore):
         self._stay()
         self.db.execute(_COMPANY, {"company": self.company})
 
+    @contextmanager
+    def durably(self) -> Iterator[None]:
+        yield  # every commit is, unless the server's owner wants it otherwise
+
     def _stay(self) -> None:
         """A connection that was lost is not replaced unnoticed: the company's lock was lost with it."""
         if self.driver is not self._own:

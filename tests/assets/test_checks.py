@@ -12,12 +12,26 @@ import dagster as dg
 import pytest
 import qdrant_edge as qe
 
-from assets.checks import counts_agree, ids_unique, no_foreign_company
+from assets.checks import (
+    counts_agree,
+    ids_unique,
+    no_foreign_company,
+    paid_for_changes_only,
+    providers_answer,
+    summaries_grounded,
+)
 from domain.fingerprint import point_id
+from domain.stage import Spent
 from resources.company_run import company_run
 from tests.homes import Home, casebook
 
-CHECKS = {check.check_key.name: check for check in (counts_agree, ids_unique, no_foreign_company)}
+CHECKS = {
+    check.check_key.name: check
+    for check in (
+        *(counts_agree, ids_unique, no_foreign_company),
+        *(paid_for_changes_only, providers_answer, summaries_grounded),
+    )
+}
 
 
 def check(home: Home) -> dict[str, dg.AssetCheckResult]:
@@ -135,3 +149,32 @@ def test_a_sync_whose_checks_fail_says_so_and_ends_with_1(synced: Home) -> None:
     assert said.out.splitlines()[-1].startswith("Not right: made in ")
     outcome = casebook("sync", "made", "--json")
     assert (outcome.code, outcome.json["ok"], outcome.json["checks"]["counts_agree"]) == (1, False, False)
+
+
+def test_a_call_without_a_change_is_noticed(synced: Home) -> None:
+    spent = Spent("c1", "one", "m", "first", 10, 100, 20, 0.1)
+    with company_run(synced.settings, "made", "a run", "a test") as run:
+        assert paid_for_changes_only(company_run=run).passed
+        run.store.keep_paid("ticket_summaries", "m", [], [spent], "a run", run.now)
+        assert not paid_for_changes_only(company_run=run).passed
+        with run.store.begin("a run", run.now) as write:
+            write.fail("ticket_summaries", {"1": "refused"}, {"1": run.now})
+        assert paid_for_changes_only(company_run=run).passed
+
+
+def test_providers_that_do_not_answer_are_noticed(synced: Home) -> None:
+    assert "providers_answer" not in failing(synced)
+    with company_run(synced.settings, "made", "a run", "a test") as run, run.store.begin("a run", run.now) as write:
+        write.save_state("kb_summaries pause", "one answered 401")
+    assert failing(synced) == {"providers_answer"}
+
+
+def test_summaries_that_say_more_than_their_tickets_are_noticed(synced: Home) -> None:
+    added = sql(
+        synced,
+        "UPDATE ticket_summaries SET payload = json_set(payload, '$.ungrounded', json('[\"731.55\"]')) "
+        "WHERE doc_id IN (SELECT doc_id FROM ticket_summaries WHERE NOT deleted LIMIT 10)",
+    )
+    assert added == 10
+    result = check(synced)["summaries_grounded"]
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)

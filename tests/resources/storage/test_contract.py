@@ -11,17 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from domain.batch import Batch
 from domain.company import company_id
 from domain.errors import InputError
 from domain.feedback import Vote
-from domain.stage import TABLES, Cursor, Made, Put, QueueEntry
+from domain.stage import NEVER, TABLES, Cursor, Made, Put, QueueEntry, Spent
 from resources.settings import Settings
 from resources.storage import schema
 from resources.storage.base import open_storage
@@ -243,6 +244,79 @@ def test_a_paid_result_is_kept_once_and_forgotten_by_document(store: SqlCompanyS
     with store.begin("run", NOW) as transaction:
         transaction.forget_paid(["1", "3"])
     assert set(store.paid("m1", ["h1", "h2"])) == {"h2"}
+
+
+def spent(call_id: str, cost: float | None = 0.25, **changes: Any) -> Spent:
+    values = {"provider": "one", "model": "m", "purpose": "first", "documents": 10, "tokens_in": 100, "tokens_out": 20}
+    return Spent(call_id, cost=cost, **(values | changes))
+
+
+def test_a_call_is_in_the_ledger_once_with_its_results_or_without(store: SqlCompanyStore) -> None:
+    made = Made({"said": "a"})
+    store.keep_paid("ticket_summaries", "m", [("h1", "1", made)], [spent("c1"), spent("c2", None)], "run", NOW)
+    store.keep_paid("ticket_summaries", "m", [], [spent("c1"), spent("c3", purpose="retry", documents=1)], "run", NOW)
+    store.keep_paid("kb_summaries", "m kb", [("h1", "1", made)], [spent("c4")], "next", LATER)
+    assert store.spent(NOW) == 0.75
+    assert store.spent(LATER) == 0.25
+    assert store.paid_calls("run", NOW) == (3, 21)
+    assert store.paid_calls("run", LATER) == (0, 0)
+    assert [astuple(line) for line in store.ledger()] == [
+        ("2026-01-01T00", "ticket_summaries", "one", "m", "first", 2, 20, 200, 40, 0.25, 1),
+        ("2026-01-01T00", "ticket_summaries", "one", "m", "retry", 1, 1, 100, 20, 0.25, 0),
+        ("2026-01-02T00", "kb_summaries", "one", "m", "first", 1, 10, 100, 20, 0.25, 0),
+    ]
+    assert [line.hour for line in store.ledger(since=LATER)] == ["2026-01-02T00"]
+    assert [line.purpose for line in store.ledger(until=LATER)] == ["first", "retry"]
+
+
+def test_kept_results_of_tickets_and_of_articles_are_forgotten_apart(store: SqlCompanyStore) -> None:
+    for stage, made_by in (("ticket_summaries", "m"), ("kb_summaries", "m kb")):
+        store.keep_paid(stage, made_by, [("h", "1", Made({}))], [], "run", NOW)
+    with store.begin("run", NOW) as write:
+        write.forget_paid(["1"], "kb")
+    assert (set(store.paid("m", ["h"])), store.paid("m kb", ["h"])) == ({"h"}, {})
+
+
+def test_a_batch_holds_its_inputs_until_it_ends(store: SqlCompanyStore) -> None:
+    batch = Batch("b1", "ticket_summaries", "one", "m", requests=2, tokens=500, cost=None, created_at=NOW)
+    other = Batch("b2", "kb_summaries", "one", "m", created_at=NOW)
+    with store.begin("run", NOW) as write:
+        write.save_batch(batch)
+        write.save_batch(other)
+        write.add_to_batch(batch, ["h1", "h2"])
+        write.add_to_batch(other, [])
+    sent = replace(batch, remote_id="batch_1", state="submitted")
+    with store.begin("run", NOW) as write:
+        write.save_batch(sent)
+    assert store.batches("ticket_summaries") == [sent]
+    assert store.in_batch("m", ["h1", "h3"]) == {"h1"}
+    assert store.in_batch("m", ["h1"], ["b2"]) == store.in_batch("other", ["h1"]) == set()
+    with store.begin("run", LATER) as write:
+        write.save_batch(replace(sent, state="ended", note="completed", ended_at=LATER))
+    assert (store.batches("ticket_summaries"), store.in_batch("m", ["h1", "h2"])) == ([], set())
+    assert store.batches("kb_summaries") == [other]
+
+
+def test_what_waits_is_due_only_when_it_is_released_and_counts_no_retry(store: SqlCompanyStore) -> None:
+    with store.begin("run", NOW) as write:
+        write.wait(MERGED, {"1": "in a batch", "2": "in a batch"})
+        write.fail(MERGED, {"3": "bad"}, {"3": NEVER}, {"3": 2})
+    assert store.waits(MERGED) and not store.waits(RAW)
+    assert store.due(MERGED, "9000-01-01T00:00:00Z") == []
+    with store.begin("run", NOW) as write:
+        write.wait(MERGED, {"1": "in another"})
+        assert write.release(MERGED) == 2
+    assert store.due(MERGED, NOW) == ["1", "2"]
+    waiting = {entry.doc_id: (entry.reason, entry.retries, entry.priority, entry.status) for entry in store.queue()}
+    assert waiting == {
+        "1": ("in another", 0, 0, "waiting"),
+        "2": ("in a batch", 0, 0, "waiting"),
+        "3": ("bad", 0, 2, "dead"),
+    }
+    with store.begin("run", NOW) as write:
+        assert write.retry([RAW]) == write.retry([MERGED], ["1"]) == 0
+        assert write.retry([MERGED]) == 1
+    assert store.due(MERGED, NOW) == ["3", "1", "2"]  # by priority, then as they came in
 
 
 # --- all or nothing ---------------------------------------------------------------------------------------------------
