@@ -16,12 +16,13 @@ class Batch:
 
     *open*: it is being put together, or sent; *submitted*: the provider has it as ``remote_id``; *ended*: its answers were
     taken in, or it came to nothing (``note`` says why). ``tokens`` and ``cost`` (US$; None without a known price) are
-    expected; what was paid stands in the ledger. Times are ISO 8601 UTC, "" for not yet.
+    what it can come to at most; what was paid stands in the ledger. Times are ISO 8601 UTC, "" for not yet.
     """
 
     id: str
     stage: str
     provider: str
+    model: str
     made_by: str
     remote_id: str = ""
     state: BatchState = "open"

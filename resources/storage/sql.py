@@ -377,13 +377,19 @@ class SqlCompanyStore:
         )
         return [Batch(*row) for row in self._all(query.order_by(c.created_at, c.id))]
 
-    def in_batch(self, made_by: str, source_hashes: Sequence[str], batches: Collection[str] = ()) -> set[str]:
-        """Those of the inputs that a batch is to answer; of these batches, if any are named."""
+    def in_batch(self, batches: Collection[str], source_hashes: Sequence[str]) -> set[str]:
+        """Those of the inputs that one of these batches is to answer."""
         c = schema.batched.c
-        query = sa.select(c.source_hash).where(c.company_id == self.company, c.made_by == made_by)
-        query = query.where(c.batch.in_(batches)) if batches else query
+        if not batches:
+            return set()
+        query = sa.select(c.source_hash).where(c.company_id == self.company, c.batch.in_(batches))
         chunks = _chunks(source_hashes)
         return {one for chunk in chunks for one in self._column(query.where(self._among(c.source_hash, chunk)))}
+
+    def batch_inputs(self, batch: str) -> set[str]:
+        """The hashes of all inputs that a batch is to answer."""
+        c = schema.batched.c
+        return set(self._column(sa.select(c.source_hash).where(c.company_id == self.company, c.batch == batch)))
 
     def waits(self, target: str) -> bool:
         """Whether anything in the queue of ``target`` waits for an answer."""

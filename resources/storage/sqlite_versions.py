@@ -118,7 +118,7 @@ def _paid_calls(connection: sa.Connection) -> None:
     connection.exec_driver_sql("CREATE INDEX ledger_at ON ledger (company_id, at)")
     connection.exec_driver_sql(
         "CREATE TABLE batches (company_id VARCHAR NOT NULL, id VARCHAR NOT NULL, stage TEXT NOT NULL, "
-        "provider TEXT NOT NULL, made_by TEXT NOT NULL, remote_id TEXT NOT NULL, state TEXT NOT NULL, "
+        "provider TEXT NOT NULL, model TEXT NOT NULL, made_by TEXT NOT NULL, remote_id TEXT NOT NULL, state TEXT NOT NULL, "
         "requests BIGINT NOT NULL, tokens BIGINT NOT NULL, cost FLOAT, note TEXT NOT NULL, created_at TEXT NOT NULL, "
         "ended_at TEXT NOT NULL, PRIMARY KEY (company_id, id))"
     )

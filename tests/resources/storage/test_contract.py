@@ -278,8 +278,8 @@ def test_kept_results_of_tickets_and_of_articles_are_forgotten_apart(store: SqlC
 
 
 def test_a_batch_holds_its_inputs_until_it_ends(store: SqlCompanyStore) -> None:
-    batch = Batch("b1", "ticket_summaries", "one", "m", requests=2, tokens=500, cost=None, created_at=NOW)
-    other = Batch("b2", "kb_summaries", "one", "m", created_at=NOW)
+    batch = Batch("b1", "ticket_summaries", "one", "gpt", "m", requests=2, tokens=500, cost=None, created_at=NOW)
+    other = Batch("b2", "kb_summaries", "one", "gpt", "m", created_at=NOW)
     with store.begin("run", NOW) as write:
         write.save_batch(batch)
         write.save_batch(other)
@@ -289,11 +289,12 @@ def test_a_batch_holds_its_inputs_until_it_ends(store: SqlCompanyStore) -> None:
     with store.begin("run", NOW) as write:
         write.save_batch(sent)
     assert store.batches("ticket_summaries") == [sent]
-    assert store.in_batch("m", ["h1", "h3"]) == {"h1"}
-    assert store.in_batch("m", ["h1"], ["b2"]) == store.in_batch("other", ["h1"]) == set()
+    assert store.in_batch(["b1"], ["h1", "h3"]) == {"h1"}
+    assert store.in_batch(["b2"], ["h1"]) == store.in_batch([], ["h1"]) == set()
+    assert store.batch_inputs("b1") == {"h1", "h2"}
     with store.begin("run", LATER) as write:
         write.save_batch(replace(sent, state="ended", note="completed", ended_at=LATER))
-    assert (store.batches("ticket_summaries"), store.in_batch("m", ["h1", "h2"])) == ([], set())
+    assert (store.batches("ticket_summaries"), store.batch_inputs("b1")) == ([], set())
     assert store.batches("kb_summaries") == [other]
 
 

@@ -31,7 +31,10 @@ def upgrade() -> None:
         "batches",
         company(),
         sa.Column("id", Key, primary_key=True),
-        *(sa.Column(name, Text, nullable=False) for name in ("stage", "provider", "made_by", "remote_id", "state")),
+        *(
+            sa.Column(name, Text, nullable=False)
+            for name in ("stage", "provider", "model", "made_by", "remote_id", "state")
+        ),
         *(sa.Column(name, Integer, nullable=False) for name in ("requests", "tokens")),
         sa.Column("cost", sa.Float),
         *(sa.Column(name, Text, nullable=False) for name in ("note", "created_at", "ended_at")),
