@@ -66,14 +66,14 @@ def _costs(run: CompanyRun, report: Report) -> Mapping[str, Any]:
     spent = {"spent_this_month": round(run.store.spent(run.company.month_of(run.now)), 6)}
     limit = run.company.setting("budget_monthly")
     budget = {} if limit is None else {"budget_monthly": limit}
-    return {**spent, **budget, "cost_by_day": bars("cost by day", "US$", _by_day(run))}
+    return {**spent, **budget, "cost_by_day": bars("cost by day", "US$", cost_by_day(run))}
 
 
-def _by_day(run: CompanyRun) -> dict[str, float]:
+def cost_by_day(run: CompanyRun) -> dict[str, float]:
     """US$ of each of the last days in the company's time zone, days without any included."""
     today = datetime.fromisoformat(run.now).astimezone(ZoneInfo(run.company.setting("time_zone"))).date()
     days = [(today - timedelta(days=before)).isoformat() for before in reversed(range(_DAYS))]
     paid = dict.fromkeys(days, 0.0)
     for line in by_day(run.company, run.store.ledger(run.company.moments(days[0], "")[0])):
-        paid[line.day] += line.cost
+        paid[line.day] = paid.get(line.day, 0.0) + line.cost
     return {day[5:]: paid[day] for day in days}

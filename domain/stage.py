@@ -212,9 +212,10 @@ class QueueEntry:
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:
-    """What calls of one kind came to in one hour (``hour`` is "2026-01-31T09", UTC): the ledger, added up."""
+    """What calls of one kind came to in a quarter of an hour (``quarter`` is "2026-01-31T09:15", UTC): the ledger, added
+    up. Every time zone's day begins with one of these quarters, but not every one's with a full hour of UTC."""
 
-    hour: str
+    quarter: str
     stage: str
     provider: str
     model: str

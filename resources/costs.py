@@ -68,11 +68,11 @@ def costs(store: SqlCompanyStore, company: Company, now: str, since: str = "", u
 
 
 def by_day(company: Company, lines: list[LedgerLine]) -> list[DayLine]:
-    """Hours as days of the company's time zone, the oldest first."""
+    """Quarters of an hour as days of the company's time zone, the oldest first."""
     zone = ZoneInfo(company.setting("time_zone"))
     sums: defaultdict[tuple[str, str, str, str, str], list[Amounts]] = defaultdict(list)
     for line in lines:
-        day = datetime.fromisoformat(f"{line.hour}:00:00+00:00").astimezone(zone).date().isoformat()
+        day = datetime.fromisoformat(f"{line.quarter}:00+00:00").astimezone(zone).date().isoformat()
         sums[day, line.stage, line.provider, line.model, line.purpose].append(
             (line.calls, line.documents, line.tokens_in, line.tokens_out, line.cost, line.unpriced)
         )

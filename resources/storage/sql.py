@@ -75,6 +75,7 @@ _WHOLE = (
 _WITHOUT_VECTOR = tuple(name if name != "vector" else "" for name in _WHOLE)
 _NOWHERE = (0, None, True)
 _LONGEST_ID = 1000
+_QUARTERS = (("00", "15"), ("15", "30"), ("30", "45"))
 
 
 def _json(value: Any) -> str:
@@ -357,9 +358,9 @@ class SqlCompanyStore:
         return self._one(sa.select(sa.func.count()).where(*mine))
 
     def ledger(self, since: str = "", until: str = "9") -> list[LedgerLine]:
-        """What was paid from one moment to before another (ISO 8601 UTC), by the hour, the oldest first."""
+        """What was paid from one moment to before another (ISO 8601 UTC), by quarters of an hour, the oldest first."""
         c = schema.ledger.c
-        by = (sa.func.substr(c.at, 1, 13), c.stage, c.provider, c.model, c.purpose)
+        by = (_quarter(c.at), c.stage, c.provider, c.model, c.purpose)
         sums = (sa.cast(sa.func.sum(c[name]), sa.BigInteger) for name in ("documents", "tokens_in", "tokens_out"))
         unpriced = sa.func.sum(sa.case((c.cost.is_(None), 1), else_=0))
         query = (
@@ -567,6 +568,17 @@ class SqlCompanyStore:
 
     def _among(self, column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
         return self.among(column, sa.bindparam(None, self.packed(values)))
+
+
+def _quarter(at: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    """The quarter of an hour in which a moment lies: "2026-01-31T09:15". Literals, because Postgres takes an expression
+    with parameters in SELECT and GROUP BY for two different ones."""
+    minute = sa.func.substr(at, sa.literal_column("15"), sa.literal_column("2"))
+    begun = sa.case(
+        *((minute < sa.literal_column(f"'{end}'"), sa.literal_column(f"'{begin}'")) for begin, end in _QUARTERS),
+        else_=sa.literal_column("'45'"),
+    )
+    return sa.func.substr(at, sa.literal_column("1"), sa.literal_column("14")).concat(begun)
 
 
 # --- statements that are written once ---------------------------------------------------------------------------------

@@ -261,11 +261,11 @@ def test_a_call_is_in_the_ledger_once_with_its_results_or_without(store: SqlComp
     assert store.paid_calls("run", NOW) == (3, 21)
     assert store.paid_calls("run", LATER) == (0, 0)
     assert [astuple(line) for line in store.ledger()] == [
-        ("2026-01-01T00", "ticket_summaries", "one", "m", "first", 2, 20, 200, 40, 0.25, 1),
-        ("2026-01-01T00", "ticket_summaries", "one", "m", "retry", 1, 1, 100, 20, 0.25, 0),
-        ("2026-01-02T00", "kb_summaries", "one", "m", "first", 1, 10, 100, 20, 0.25, 0),
+        ("2026-01-01T00:00", "ticket_summaries", "one", "m", "first", 2, 20, 200, 40, 0.25, 1),
+        ("2026-01-01T00:00", "ticket_summaries", "one", "m", "retry", 1, 1, 100, 20, 0.25, 0),
+        ("2026-01-02T00:00", "kb_summaries", "one", "m", "first", 1, 10, 100, 20, 0.25, 0),
     ]
-    assert [line.hour for line in store.ledger(since=LATER)] == ["2026-01-02T00"]
+    assert [line.quarter for line in store.ledger(since=LATER)] == ["2026-01-02T00:00"]
     assert [line.purpose for line in store.ledger(until=LATER)] == ["first", "retry"]
 
 
