@@ -33,8 +33,8 @@ def tickets(
     limit: Annotated[int, typer.Option(min=1, max=_MOST, help="How many, the newest change first.")] = _SHOWN,
     json: bool = Json,
 ) -> None:
-    """What became of each ticket: pending (not looked at yet), processed (can be searched), failed (waits in the queue),
-    skipped (no resolved case)."""
+    """What became of each ticket: pending (not looked at yet, or in its first batch), processed (can be searched), failed
+    (waits in the queue to be tried again), skipped (no resolved case)."""
     from domain.company import read_setting
     from resources.companies import Companies
     from resources.settings import Settings

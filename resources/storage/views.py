@@ -3,9 +3,10 @@
 
 Belongs here: their SQL on each backend. Does not belong here: who may read them (``migrations``), or printing them.
 
-A ticket's ``status`` is the processing's, not the helpdesk's: *failed* waits in the queue, *processed* can be searched,
-*skipped* was looked at and is no resolved case, *pending* has not been looked at yet. ``processed_data`` is the merged
-document. ``id`` is a row's number inside its company and never changes.
+A ticket's ``status`` is the processing's, not the helpdesk's: *failed* waits in the queue to be tried again, *processed*
+can be searched, *skipped* was looked at and is no resolved case, *pending* has not been looked at yet, or its first summary
+comes with a batch. ``processed_data`` is the merged document. ``id`` is a row's number inside its company and never
+changes.
 """
 
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ SELECT raw.id AS id,
            WHEN EXISTS (
                SELECT 1 FROM queue q
                WHERE q.company_id = raw.company_id AND q.doc_id = raw.doc_id AND q.target IN ({of_tickets})
+                 AND NOT q.waits
            ) THEN 'failed'
            WHEN found.doc_id IS NOT NULL THEN 'processed'
            WHEN EXISTS (
@@ -34,7 +36,10 @@ SELECT raw.id AS id,
                WHERE c.company_id = raw.company_id AND c.target = 'ticket_summaries' AND c.source = 'merged_tickets'
                  AND merged.seq <= c.top
                  AND NOT EXISTS (SELECT 1 FROM {gaps} WHERE merged.seq BETWEEN {low} AND {high})
-           ) AND summary.doc_id IS NULL THEN 'skipped'
+           ) AND summary.doc_id IS NULL AND NOT EXISTS (
+               SELECT 1 FROM queue q
+               WHERE q.company_id = raw.company_id AND q.doc_id = raw.doc_id AND q.target = 'ticket_summaries'
+           ) THEN 'skipped'
            ELSE 'pending'
        END AS status,
        {created} AS created_at,

@@ -593,6 +593,25 @@ def test_tickets_are_shown_with_what_became_of_them(store: SqlCompanyStore) -> N
     assert store.ticket_statuses() == {"pending": 2, "processed": 1, "failed": 1}
 
 
+def test_a_ticket_that_waits_for_a_batch_has_not_failed(store: SqlCompanyStore) -> None:
+    """It is pending without a summary, and as good as before with the one of an older prompt."""
+    names = ("renewed", "first", "skipped", "broken")
+    write(store, *(put(doc_id) for doc_id in names))
+    write(store, *(put(doc_id) for doc_id in names), table=MERGED)
+    with store.begin("run", LATER) as transaction:
+        transaction.upsert("ticket_summaries", [put("renewed")])
+        transaction.upsert("ticket_collection", [put("renewed")])
+        transaction.save_cursor(Cursor("ticket_summaries", MERGED, "rule", store.top(MERGED), ()))
+        transaction.wait("ticket_summaries", {"renewed": "in a batch", "first": "in a batch"})
+        transaction.fail("ticket_summaries", {"broken": "too long"}, {"broken": LATER})
+    assert {ticket.ticket_id: ticket.status for ticket in store.tickets()} == {
+        "renewed": "processed",
+        "first": "pending",
+        "skipped": "skipped",
+        "broken": "failed",
+    }
+
+
 def test_a_row_keeps_its_number_and_its_birth(store: SqlCompanyStore) -> None:
     write(store, put("1"), *(put(f"x{i}") for i in range(30)))
     born = {ticket.ticket_id: (ticket.id, ticket.created_at) for ticket in store.tickets()}
