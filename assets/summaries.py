@@ -5,7 +5,6 @@ Belongs here: running a summary stage and showing its costs. Does not belong her
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,13 +31,8 @@ class SummaryConfig(dg.Config):
 
 def summarised(run: CompanyRun, kind: Kind, stage: Stage, config: SummaryConfig) -> dg.MaterializeResult[Any]:
     """Bring a summary stage up to date; a pause is a note, and the rest is done by a later run."""
-    backfill = run.backfill(kind, sends=config.batch)
-    if backfill:
-        backfill.collect()
-        report = run.derive(replace(stage, make=backfill.make))
-        backfill.finish(report)
-    else:
-        report = run.derive(stage)
+    backfill = run.backfill(kind, is_wanted=config.batch)
+    report = backfill.run(stage, run.derive) if backfill else run.derive(stage)
     if report.paused:
         report.notes.append(f"{stage.target}: {report.paused}; the next sync goes on from there")
     _remember(run, {pause_state(stage.target): report.paused if report.is_trouble else "", **run.learned()})

@@ -91,8 +91,9 @@ def derive(
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[Report], None] = lambda report: None,
     window: int = WINDOW,
+    unread: bool = True,
 ) -> Report:
-    """Bring ``stage.target`` up to date and say what was done.
+    """Bring ``stage.target`` up to date and say what was done; without ``unread`` only what is due in its queue.
 
     ``now`` is ISO 8601 UTC. ``stop`` is asked between windows: what is left then is done by the next call.
     A store that is up to date is only read. Where ``make`` pauses, the report says so. Raises what else ``make`` raises as
@@ -101,12 +102,13 @@ def derive(
     started = perf_counter()
     run = _Run(stage, store, run_id, now, progress)
     try:
-        for cursor, doc_ids in run.windows(window):
+        for cursor, doc_ids in run.windows(window, unread=unread):
             run.visit(doc_ids, cursor)
             if stop():
                 break
     except Pause as pause:
         run.report.paused, run.report.is_trouble = pause.reason, pause.is_trouble
+        run.drop_orphans(window)
     run.report.seconds = perf_counter() - started
     return run.report
 
@@ -171,13 +173,14 @@ class _Run:
         self.report = Report()
         self.visited: set[str] = set()
 
-    def windows(self, window: int) -> Iterator[tuple[Cursor | None, list[str]]]:
+    def windows(self, window: int, *, unread: bool = True) -> Iterator[tuple[Cursor | None, list[str]]]:
         """All documents to look at, and the cursor that says so once they were. The queue is an input like the sources:
         what failed is visited again by id, in its current state (R7)."""
         doc_ids = self.store.due(self.stage.target, self.now)
         for start in range(0, len(doc_ids), window):
             yield None, doc_ids[start : start + window]
-        yield from self._unread(window)
+        if unread:
+            yield from self._unread(window)
 
     def _unread(self, window: int) -> Iterator[tuple[Cursor, list[str]]]:
         """What the sources have that was not read under this rule, the newest first, with the cursor that says so."""
@@ -219,6 +222,16 @@ class _Run:
         self.progress(self.report)
         if paused:
             raise paused
+
+    def drop_orphans(self, window: int) -> None:
+        """What left the source leaves the target also when nothing can be made: a deletion does not wait for money."""
+        doc_ids = self.store.orphans(self.stage.target, self.stage.sources[0])
+        for start in range(0, len(doc_ids), window):
+            gone = doc_ids[start : start + window]
+            outcome = _Outcome()
+            self.wanted(gone, outcome)
+            self._commit(outcome, gone, None)
+            self._count(outcome, len(gone))
 
     def wanted(self, doc_ids: Sequence[str], outcome: _Outcome) -> dict[str, _Wanted]:
         """What must be made, by the hash of its input, the most urgent first; all else that follows goes into

@@ -348,6 +348,10 @@ class CompanyStore(Protocol):
         """The ids of the live rows."""
         ...
 
+    def orphans(self, table: str, source: str) -> list[str]:
+        """The ids of the live rows whose row in ``source`` is a tombstone."""
+        ...
+
     def ids_between(self, table: str, low: str, high: str) -> set[str]:
         """The ids of the live rows with low <= source_hash < high; of a raw table, where that is the source's version."""
         ...

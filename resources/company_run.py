@@ -19,7 +19,7 @@ from resources.clock import utc_now
 from resources.companies import Companies
 from resources.embedder import Embedder, choose_model, open_embedder
 from resources.helpdesk.base import Helpdesk
-from resources.helpdesk.collect import names_state
+from resources.helpdesk.collect import is_more_to_come, names_state
 from resources.helpdesk.platforms import open_helpdesk
 from resources.llm.backfill import Backfill
 from resources.llm.budget import Budget
@@ -87,12 +87,14 @@ class CompanyRun:
         model = self.summariser
         return Writer(model.made_by, model.make(kind), is_paid=True) if model else extractive_writer(kind)
 
-    def backfill(self, kind: Kind, *, sends: bool) -> Backfill | None:
-        """The batches of a summary stage, where a provider writes; ``sends``: new texts go into one."""
+    def backfill(self, kind: Kind, *, is_wanted: bool) -> Backfill | None:
+        """The batches of a summary stage, where a provider writes; ``is_wanted``: new texts go into one."""
         if self.summariser is None:
             return None
-        stage, budget = SUMMARISED[kind], self.budget
-        return Backfill(self.store, self.summariser, budget, kind, stage, self.run_id, self.now, sends=sends)
+        wanted, more = is_wanted, is_more_to_come(self.store)
+        return Backfill(
+            self.store, self.summariser, self.budget, kind, SUMMARISED[kind], self.run_id, self.now, wanted, more
+        )
 
     def close(self) -> None:
         """End what the clients have running."""
@@ -105,10 +107,11 @@ class CompanyRun:
         """Passages as little-endian float32."""
         return [vector.astype("<f4").tobytes() for vector in self.embedder.embed(texts, "passage")]
 
-    def derive(self, stage: Stage) -> Report:
-        return derive(
-            stage, self.store, run_id=self.run_id, now=self.now, progress=lambda r: self.progress(stage.target, r)
-        )
+    def derive(self, stage: Stage, *, unread: bool = True) -> Report:
+        def progress(report: Report) -> None:
+            self.progress(stage.target, report)
+
+        return derive(stage, self.store, run_id=self.run_id, now=self.now, progress=progress, unread=unread)
 
     def _model(self) -> str:
         """The company's embedding model. ``auto`` is settled once, by the first summaries there are: a model that changed

@@ -262,6 +262,13 @@ class SqlCompanyStore:
         stage = schema.stages[table]
         return set(self._column(sa.select(stage.c.doc_id).where(stage.c.company_id == self.company, ~stage.c.deleted)))
 
+    def orphans(self, table: str, source: str) -> list[str]:
+        """The ids of the live rows whose row in ``source`` is a tombstone."""
+        mine, theirs = schema.stages[table], schema.stages[source]
+        same = sa.and_(theirs.c.company_id == mine.c.company_id, theirs.c.doc_id == mine.c.doc_id)
+        query = sa.select(mine.c.doc_id).join_from(mine, theirs, same)
+        return self._column(query.where(mine.c.company_id == self.company, ~mine.c.deleted, theirs.c.deleted))
+
     def ids_between(self, table: str, low: str, high: str) -> set[str]:
         """The ids of the live rows with low <= source_hash < high."""
         stage = schema.stages[table]
@@ -343,6 +350,12 @@ class SqlCompanyStore:
     def spent(self, since: str) -> float:
         c = schema.ledger.c
         return self._one(sa.select(sa.func.sum(c.cost)).where(c.company_id == self.company, c.at >= since)) or 0.0
+
+    def known_calls(self, call_ids: Sequence[str]) -> set[str]:
+        """Those of the calls that are in the ledger already."""
+        c = schema.ledger.c
+        query = sa.select(c.call_id).where(c.company_id == self.company)
+        return {one for chunk in _chunks(call_ids) for one in self._column(query.where(self._among(c.call_id, chunk)))}
 
     def paid_calls(self, run_id: str, at: str) -> tuple[int, int]:
         """The calls of a run that began at a moment, and the documents they asked for."""
@@ -701,7 +714,7 @@ class SqlTransaction:
         self._enqueue(target, failures, due, priorities or {}, waits=False)
 
     def wait(self, target: str, reasons: Mapping[str, str]) -> None:
-        self._enqueue(target, reasons, dict.fromkeys(reasons, NEVER), {}, waits=True)
+        self._enqueue(target, reasons, dict.fromkeys(reasons, NEVER), None, waits=True)
 
     def release(self, target: str) -> int:
         c = schema.queue.c
@@ -737,30 +750,38 @@ class SqlTransaction:
         target: str,
         failures: Mapping[str, str],
         due: Mapping[str, str],
-        priorities: Mapping[str, int],
+        priorities: Mapping[str, int] | None,
         *,
         waits: bool,
     ) -> None:
-        seq = self._tick(len(failures)) if failures else 0
-        for number, (doc_id, reason) in enumerate(failures.items(), start=1):
-            write = self._store.insert(schema.queue).values(
-                company_id=self._company,
-                target=target,
-                doc_id=check_id(doc_id),
-                reason=clean(reason)[0],
-                retries=0,
-                due=due[doc_id],
-                first_seen=self._now,
-                last_run=self._run_id,
-                id=seq + number,
-                priority=priorities.get(doc_id, 0),
-                waits=waits,
-            )
-            again = {
-                **{name: write.excluded[name] for name in ("reason", "due", "last_run", "priority", "waits")},
-                "retries": schema.queue.c.retries + (0 if waits else 1),
+        """Without ``priorities`` those that are in the queue already keep theirs."""
+        if not failures:
+            return
+        seq = self._tick(len(failures))
+        rows = [
+            {
+                "company_id": self._company,
+                "target": target,
+                "doc_id": check_id(doc_id),
+                "reason": clean(reason)[0],
+                "retries": 0,
+                "due": due[doc_id],
+                "first_seen": self._now,
+                "last_run": self._run_id,
+                "id": seq + number,
+                "priority": 0 if priorities is None else priorities.get(doc_id, 0),
+                "waits": waits,
             }
-            self._db.execute(write.on_conflict_do_update(index_elements=["company_id", "target", "doc_id"], set_=again))
+            for number, (doc_id, reason) in enumerate(failures.items(), start=1)
+        ]
+        write = self._store.insert(schema.queue)
+        told = ("reason", "due", "last_run", "waits", *(() if priorities is None else ("priority",)))
+        again = {
+            **{name: write.excluded[name] for name in told},
+            "retries": schema.queue.c.retries + (0 if waits else 1),
+        }
+        keys = ["company_id", "target", "doc_id"]
+        self._db.execute(write.on_conflict_do_update(index_elements=keys, set_=again), rows)
 
     def settle(self, target: str, doc_ids: Iterable[str]) -> None:
         c = schema.queue.c
