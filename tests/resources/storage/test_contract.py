@@ -32,6 +32,7 @@ from tests.processes import Child
 ACME = company_id("acme")
 RAW, MERGED = "raw_tickets", "merged_tickets"
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+BATCH = Batch("b9", "ticket_summaries", "one", "gpt", "m", created_at=NOW)
 ODD_IDS = [
     "1",
     "'; DROP TABLE raw_tickets; --",
@@ -320,6 +321,21 @@ def test_what_waits_is_due_only_when_it_is_released_and_counts_no_retry(store: S
     assert store.due(MERGED, NOW) == ["3", "1", "2"]  # by priority, then as they came in
 
 
+def test_what_waits_keeps_its_priority_and_its_retries(store: SqlCompanyStore) -> None:
+    with store.begin("run", NOW) as write:
+        write.fail(MERGED, {"1": "bad", "2": "bad"}, {"1": NOW, "2": NOW}, {"1": 1, "2": 5})
+    with store.begin("run", NOW) as write:
+        write.wait(MERGED, {"1": "in a batch", "2": "in a batch"})
+        write.release(MERGED)
+    assert store.due(MERGED, NOW) == ["2", "1"]
+    with store.begin("run", NOW) as write:
+        write.fail(MERGED, {"1": "bad", "2": "bad"}, {"1": NOW, "2": NOW}, {"1": 7})
+    assert {one.doc_id: (one.priority, one.retries, one.status) for one in store.queue()} == {
+        "1": (7, 1, "failed"),
+        "2": (0, 1, "failed"),
+    }
+
+
 # --- all or nothing ---------------------------------------------------------------------------------------------------
 
 
@@ -337,6 +353,9 @@ def some_of_all(transaction: SqlTransaction) -> None:
     transaction.save_cursor(Cursor(MERGED, RAW, "rule", 5))
     transaction.save_state("walk", 2)
     transaction.fail(RAW, {"9": "bad"}, {"9": NOW})
+    transaction.wait(MERGED, {"9": "in a batch"})
+    transaction.save_batch(BATCH)
+    transaction.add_to_batch(BATCH, ["h9"])
     transaction.settle(RAW, ["8"])
     transaction.forget_paid(["1"])
 
