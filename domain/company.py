@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from domain.errors import InputError
-from domain.provider import Provider, provider, read_providers
+from domain.provider import Provider, provider
 
 CompanyId = NewType("CompanyId", str)
 Platform = Literal["freshdesk", "zendesk", "export"]
@@ -109,6 +109,18 @@ def _services(text: str) -> list[str]:
     if not named or not set(named) <= set(OUTSIDE_SERVICES):
         raise ValueError(f"'none', or some of {', '.join(OUTSIDE_SERVICES)} with commas between them")
     return [service for service in OUTSIDE_SERVICES if service in named]
+
+
+def _no_providers(text: str) -> list[dict[str, Any]]:
+    """A provider comes with a key that belongs to its address, so it is not set like any other value. What was typed is
+    not repeated: there may be a key in it."""
+    if text.lower() not in ("", "none", "[]"):
+        raise InputError(
+            "llm_providers is not set by hand.",
+            "A provider comes with its key, and is asked before it is stored.",
+            "Use 'casebook llm add' and 'casebook llm remove'; llm_providers=none removes all of them.",
+        )
+    return []
 
 
 def _date(text: str) -> str:
@@ -208,7 +220,13 @@ SETTINGS: dict[str, Setting] = {
             "share of the helpdesk's request limit that Casebook may use",
             _number(0.1, 1, float),
         ),
-        Setting("llm_providers", "JSON", [], "who summarises; none: sentences of the ticket itself", read_providers),
+        Setting(
+            "llm_providers",
+            "none",
+            [],
+            "who summarises, as 'casebook llm' says; none: sentences of the ticket itself",
+            _no_providers,
+        ),
         Setting("summary_batch", "1-50", 10, "tickets that one call of an LLM summarises", _number(1, 50, int)),
         Setting(
             "summary_tokens",

@@ -7,16 +7,17 @@ Any endpoint that speaks OpenAI's protocol is one: OpenAI itself, Azure (both fo
 Ollama.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 Style = Literal["openai", "azure"]
 Auth = Literal["key", "token", "none"]
 OPENAI_URL = "https://api.openai.com/v1"
+SECRETS = "llm "
+"""How the names of all providers' secrets begin."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}", re.ASCII)
 _STYLES: tuple[Style, ...] = ("openai", "azure")
 _AUTHS: tuple[Auth, ...] = ("key", "token", "none")
@@ -86,8 +87,9 @@ class Provider:
 
     @property
     def secret_name(self) -> str:
-        """Under which the company's secrets hold its key or token."""
-        return f"llm {self.name}"
+        """Under which the company's secrets hold its key or token. The address is a part of it: whatever becomes of the
+        provider, its key is found for no other address than the one that it was given for."""
+        return f"{SECRETS}{self.name} {self.style} {self.auth} {self.url}"
 
     def to_json(self) -> dict[str, Any]:
         """Only what is not as usual."""
@@ -107,22 +109,6 @@ def provider(given: Mapping[str, Any]) -> Provider:
     if missing := [name for name in ("name", "model") if name not in given]:
         raise ValueError(f"a {missing[0]!r} for each provider")
     return Provider(**given)
-
-
-def read_providers(text: str) -> list[dict[str, Any]]:
-    """The setting ``llm_providers`` as it was typed: JSON, or "none". Raises ``ValueError`` with what would be right."""
-    if text.lower() in ("", "none", "[]"):
-        return []
-    try:
-        given: Any = json.loads(text)
-    except ValueError:
-        given = None
-    if not isinstance(given, list) or not all(isinstance(one, dict) for one in cast("list[Any]", given)):
-        raise ValueError('\'none\', or JSON such as [{"name": "openai", "model": "gpt-4.1-mini"}]')
-    read = [provider(one) for one in cast("list[dict[str, Any]]", given)]
-    if len({one.name for one in read}) < len(read):
-        raise ValueError("providers with different names")
-    return [one.to_json() for one in read]
 
 
 def _fits(value: Any, kind: str) -> bool:

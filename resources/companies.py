@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from domain.company import Company, CompanyId, company_id
 from domain.errors import InputError, StorageError
-from domain.provider import Provider
+from domain.provider import SECRETS, Provider
 from resources import audit, secrets
 from resources.cache.base import open_cache
 from resources.settings import Settings
@@ -95,7 +95,7 @@ class Companies:
 
     def set(self, company: Company, **settings: Any) -> Company:
         """Store settings (values as the catalogue reads them) and give the company as it is now: others may have changed
-        other settings since ``company`` was read."""
+        other settings since ``company`` was read. Keys of providers that are no longer there go."""
         said = ", ".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items())
         return self._change(
             company, lambda now: replace(now, settings={**now.settings, **settings}), "settings changed", said
@@ -135,8 +135,18 @@ class Companies:
                 _put_secret(db, company.id, secret, name)
                 of = "" if name == HELPDESK else f"{name}: "
                 self._record(db, company.id, "key changed", f"{of}{_way(secret) if secret else 'removed'}")
+            self._drop_orphans(db, changed)
         self._forget(company)
         return changed
+
+    def _drop_orphans(self, db: sa.Connection, company: Company) -> None:
+        """Remove the keys of providers that are not there, or no longer at the address that the key is for."""
+        mine = _secrets.c.company_id == company.id
+        needed = {one.secret_name for one in company.providers if one.auth != "none"}
+        for name in db.execute(sa.select(_secrets.c.name).where(mine).order_by(_secrets.c.name)).scalars().all():
+            if name.startswith(SECRETS) and name not in needed:
+                _put_secret(db, company.id, "", name)
+                self._record(db, company.id, "key changed", f"{name}: removed")
 
     def _forget(self, company: Company) -> None:
         with suppress(StorageError):  # what Redis, or a full disk, keeps now is gone in seconds
@@ -155,7 +165,8 @@ class Companies:
         return self._opened(company, now, fresh)  # a rotation of the master key has just ended
 
     def llm_key(self, company: Company, provider: Provider, *, fresh: bool = False) -> str:
-        """A provider's key or token in clear; "" where it needs none. Raises ``InputError`` when it is missing."""
+        """A provider's key or token in clear; "" where it needs none. Raises ``InputError`` when there is none for its
+        address."""
         if provider.auth == "none":
             return ""
         key = self.secret(company, fresh=fresh, name=provider.secret_name)
@@ -183,8 +194,19 @@ class Companies:
         """Store another key, ``secret`` is sealed already; "" removes it."""
         self._change(company, lambda now: now, secret=secret, name=name)
 
+    def set_llm_key(self, company: Company, provider: Provider, secret: str) -> None:
+        """Store another key of a provider, sealed already. Raises ``InputError`` when it has another address meanwhile."""
+
+        def same(now: Company) -> Company:
+            if provider.secret_name not in {one.secret_name for one in now.providers}:
+                raise InputError(f"provider {provider.name!r} was changed meanwhile.", "Nothing was stored.")
+            return now
+
+        self._change(company, same, secret=secret, name=provider.secret_name)
+
     def set_provider(self, company: Company, provider: Provider, secret: str | None) -> Company:
-        """Take in an LLM provider, or change the one of that name, and its key (sealed already; None: as it was) with it."""
+        """Take in an LLM provider, or change the one of that name, and its key (sealed already; None: as it was, if it
+        is for this address) with it."""
 
         def put(now: Company) -> Company:
             others = [one for one in now.setting("llm_providers") if one["name"] != provider.name]
@@ -199,7 +221,7 @@ class Companies:
             others = [one for one in now.setting("llm_providers") if one["name"] != provider.name]
             return replace(now, settings={**now.settings, "llm_providers": others})
 
-        return self._change(company, drop, "provider removed", provider.name, "", provider.secret_name)
+        return self._change(company, drop, "provider removed", provider.name)
 
     def reseal(self, company: Company) -> bool:
         """Seal the company's secrets with the first master key; whether that changed what is stored. Under ``key_lock``.

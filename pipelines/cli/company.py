@@ -28,9 +28,11 @@ def _catalogue() -> str:
 
 
 def _default(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(value)
-    return "none" if value in ("", None, {}) else str(value)
+    if value in ("", None, {}, []):
+        return "none"
+    if isinstance(value, list):  # words, or LLM providers, of which only the names are shown
+        return ", ".join(one["name"] if isinstance(one, dict) else one for one in value)
+    return str(value)
 
 
 @app.command()

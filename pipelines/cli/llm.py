@@ -75,13 +75,14 @@ def add(
     key = given_key(settings, company.id, key_env, key_stdin, key_ref)
     if wanted.auth == "none" and key:
         raise InputError(f"provider {name!r} needs no key.", "It has auth none.", "Leave the key or --auth none out.")
-    known = registry.stored_secret(company, wanted.secret_name)
-    if wanted.auth != "none" and not key and not known:
+    if wanted.auth != "none" and not key and not registry.stored_secret(company, wanted.secret_name):
+        if now := next((one for one in company.providers if one.name == name), None):
+            raise InputError(
+                f"the key of {name!r} does not go to another address.",
+                f"It belongs to {now.url} (style {now.style}, auth {now.auth}).",
+                "Give the key again.",
+            )
         raise one_key()
-    if key is None and known and (moved := _moved(company, wanted)):
-        raise InputError(
-            f"the key of {name!r} does not go to another address.", f"It belongs to {moved}.", "Give the key again."
-        )
     refuse_unkept_budget(_with(company, wanted))
     answered = _check(wanted, key.clear if key else registry.llm_key(company, wanted))
     with to_be_stored(settings, key) as stored:
@@ -215,12 +216,6 @@ def _with(company: "Company", wanted: Provider) -> "Company":
     return replace(company, settings={**company.settings, "llm_providers": [*others, wanted.to_json()]})
 
 
-def _moved(company: "Company", wanted: Provider) -> str:
-    """The address that a provider of this name has now, if it is another one."""
-    now = next((one for one in company.providers if one.name == wanted.name), wanted)
-    return now.url if now.url != wanted.url else ""
-
-
 def refuse_unkept_budget(company: "Company") -> None:
     """Raise ``InputError`` where a budget is set and a provider's price is not known: it could not be kept."""
     from resources.llm.prices import price
@@ -236,7 +231,7 @@ def refuse_unkept_budget(company: "Company") -> None:
 
 def _store(registry: "Companies", company: "Company", wanted: Provider, given: GivenKey) -> None:
     with to_be_stored(registry.settings, given) as stored:
-        registry.set_secret(company, stored, wanted.secret_name)
+        registry.set_llm_key(company, wanted, stored)
 
 
 _TEST: dict[str, Any] = {

@@ -1,13 +1,12 @@
 """The record of an LLM provider: what is read, and what contradicts what."""
 
-import json
 from typing import Any
 
 import pytest
 
 from domain.company import Company, CompanyId, read_setting
 from domain.errors import InputError
-from domain.provider import Provider, read_providers
+from domain.provider import Provider, provider
 
 AZURE = {"name": "a", "model": "m", "style": "azure", "url": "https://r.openai.azure.com", "api_version": "2024-10-21"}
 
@@ -23,7 +22,7 @@ AZURE = {"name": "a", "model": "m", "style": "azure", "url": "https://r.openai.a
     ],
 )
 def test_what_is_given_is_what_is_kept(given: dict[str, Any]) -> None:
-    assert read_providers(json.dumps([given])) == [given]
+    assert provider(given).to_json() == given
     assert Company(CompanyId("x"), "export", "", {"llm_providers": [given]}).providers == [Provider(**given)]
 
 
@@ -58,17 +57,33 @@ def test_what_is_given_is_what_is_kept(given: dict[str, Any]) -> None:
 )
 def test_what_contradicts_itself_is_refused(changes: dict[str, Any], right: str) -> None:
     with pytest.raises(ValueError, match=r".") as wrong:
-        read_providers(json.dumps([{"name": "p", "model": "m"} | changes]))
+        provider({"name": "p", "model": "m"} | changes)
     assert right in str(wrong.value)
 
 
-@pytest.mark.parametrize(
-    "text", ["openai", "{}", "[1]", "[{}]", '[{"name": "a"}]', '[{"name":"a","model":"m"},{"name":"a","model":"n"}]']
-)
-def test_what_is_no_list_of_providers_is_refused_by_the_setting(text: str) -> None:
-    with pytest.raises(InputError, match="bad value for llm_providers"):
+@pytest.mark.parametrize("text", ["openai", "{}", '[{"name": "a", "model": "m", "key": "sk-typed"}]'])
+def test_a_provider_is_not_set_like_a_word_and_what_was_typed_is_not_repeated(text: str) -> None:
+    with pytest.raises(InputError, match="casebook llm add") as refused:
         read_setting("llm_providers", text)
+    assert text not in str(refused.value)
+
+
+def test_a_field_is_needed() -> None:
+    with pytest.raises(ValueError, match="a 'model' for each provider"):
+        provider({"name": "a"})
 
 
 def test_none_is_nobody() -> None:
     assert read_setting("llm_providers", "none") == read_setting("llm_providers", "[]") == []
+
+
+def test_a_key_is_kept_for_one_address() -> None:
+    usual = Provider("a", "m")
+    others = [
+        Provider("a", "m", "https://elsewhere.example/v1"),
+        Provider("b", "m"),
+        Provider("a", "m", auth="none"),
+        Provider("a", "m", style="azure", api_version="2024-10-21"),
+    ]
+    assert len({one.secret_name for one in (usual, *others)}) == 5
+    assert Provider("a", "another", weight=2.0).secret_name == usual.secret_name

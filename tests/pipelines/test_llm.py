@@ -12,6 +12,8 @@ import pytest
 from domain.stage import NEVER
 from sandbox.serve import Sandbox
 from tests.homes import Home, casebook, done
+from tests.resources.llm.given import said as said_by_a_model
+from tests.resources.llm.given import script
 
 MODEL = "gpt-4.1-mini"
 STAGES = ("ticket_summaries", "kb_summaries")
@@ -351,7 +353,12 @@ def test_providers_that_cannot_be_used_are_refused_in_one_line(home: Home, llm: 
         (("llm", "remove", "made", "nobody"), "", "no provider 'nobody'"),
         (("company", "set", "made", "budget_monthly=0"), "", "an amount above 0"),
         (("company", "set", "made", "budget_monthly=-5"), "", "an amount above 0"),
-        (("company", "set", "made", 'llm_providers=[{"name":"x","model":"m","key":"sk-1"}]'), "", "stored apart"),
+        (("company", "set", "made", 'llm_providers=[{"name":"x","model":"m"}]'), "", "casebook llm add"),
+        (
+            ("company", "add", "b2", "--platform", "export", "--path", "x", "--set", "llm_providers=[{}]"),
+            "",
+            "casebook llm add",
+        ),
         (("queue", "made", "--doc", "1"), "", "--doc goes with --retry"),
         (("queue", "made", "--retry", "--doc", "nobody"), "", "is not in the queue"),
         (("cost", "made", "--since", "yesterday"), "", "is no day"),
@@ -362,6 +369,32 @@ def test_providers_that_cannot_be_used_are_refused_in_one_line(home: Home, llm: 
         assert "Traceback" not in said.err
         assert not key or key not in said.err
     assert [one["name"] for one in done("llm", "list", "made", "--json").json["providers"]] == ["one"]
+
+
+def test_a_key_never_goes_to_another_address(home: Home, llm: Sandbox) -> None:
+    with script((200, {}, said_by_a_model())) as elsewhere:
+        words = ("llm", "add", "made", "one", "--model", MODEL, "--url", elsewhere.url)
+        attack = json.dumps([{"name": "one", "model": MODEL, "url": elsewhere.url}])
+        assert casebook("company", "set", "made", f"llm_providers={attack}").code == 2
+        refused = casebook(*words)
+        assert (refused.code, llm.llm_url("one") in refused.err) == (2, True)
+        assert (
+            casebook(*words, "--auth", "none", "--price-in", "0", "--price-out", "0").code == 2
+        )  # it has given no summary
+        done("company", "set", "made", "llm_providers=none")
+        assert casebook(*words).code == 2
+        assert casebook("llm", "add", "made", "one", "--model", MODEL, "--url", llm.llm_url("one")).code == 2
+        home.companies.set(home.company("made"), llm_providers=json.loads(attack))
+        assert casebook("llm", "check", "made").code == 1
+        assert [sent["authorization"] for sent in elsewhere.headers] == ["Bearer none"]
+
+
+def test_providers_are_shown_by_their_names(home: Home, llm: Sandbox) -> None:
+    add_provider(llm, "made", "two")
+    assert "one, two" in " ".join(done("company", "show", "made").out.split())
+    assert llm.llm_url("one") not in done("company", "show", "made").out
+    assert "nightly_hour = 3" in done("company", "set", "made", "nightly_hour=3").out
+    assert "llm_providers = none" in done("company", "set", "made", "llm_providers=none").out
 
 
 def test_a_budget_that_cannot_be_kept_is_refused_both_ways(home: Home, llm: Sandbox) -> None:

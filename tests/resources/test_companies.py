@@ -13,9 +13,10 @@ from cryptography.fernet import Fernet
 
 from domain.company import Company, CompanyId, company_id
 from domain.errors import CompanyBusy, InputError, StorageError
+from domain.provider import Provider
 from domain.stage import Made, Put
-from resources import secrets
-from resources.companies import Companies
+from resources import audit, secrets
+from resources.companies import HELPDESK, Companies
 from resources.key_rotation import rotate_master_key
 from resources.published import PublishedTable, Publisher
 from resources.settings import Settings
@@ -242,11 +243,73 @@ def test_a_key_is_read_again_when_the_master_key_was_rotated_meanwhile(companies
 
         reads = 0
 
-        def stored_secret(self, company: Company) -> str:
+        def stored_secret(self, company: Company, name: str = HELPDESK) -> str:
             self.reads += 1
-            return before if self.reads == 1 else super().stored_secret(company)
+            return before if self.reads == 1 else super().stored_secret(company, name)
 
     assert Slow(companies.settings).secret(company) == "a key"
+
+
+# --- keys of LLM providers ----------------------------------------------------------------------------------------------
+
+ONE = Provider("one", "m", "https://one.example/v1")
+MOVED = Provider("one", "m", "https://elsewhere.example/v1")
+
+
+def test_a_providers_key_is_for_its_address_whatever_becomes_of_the_provider(companies: Companies) -> None:
+    company = added(companies, secret=sealed(companies))
+    companies.set_provider(company, ONE, secrets.seal(companies.settings, "key of one"))
+    assert companies.llm_key(company, ONE) == "key of one"
+    with pytest.raises(InputError, match="has no key"):
+        companies.llm_key(company, MOVED)
+    companies.set(company, llm_providers=[MOVED.to_json()])  # by whatever door
+    for place in (ONE, MOVED):
+        with pytest.raises(InputError, match="has no key"):
+            companies.llm_key(company, place)
+    assert set(companies.stored_secrets(company)) == {"helpdesk"}
+
+
+def test_a_run_that_began_before_a_move_gets_no_key_of_the_new_address(companies: Companies) -> None:
+    company = added(companies)
+    companies.set_provider(company, ONE, "env:OLD")
+    companies.set_provider(company, MOVED, secrets.seal(companies.settings, "key of elsewhere"))
+    with pytest.raises(InputError, match="has no key"):
+        companies.llm_key(company, ONE, fresh=True)
+    with pytest.raises(InputError, match="changed meanwhile"):
+        companies.set_llm_key(company, ONE, "env:LATE")
+    assert companies.llm_key(company, MOVED) == "key of elsewhere"
+
+
+def test_keys_go_with_their_providers_and_the_audit_log_says_so(companies: Companies) -> None:
+    company = added(companies, secret="env:DESK")
+    two = Provider("two", "m")
+    for one in (ONE, two):
+        companies.set_provider(company, one, f"env:{one.name.upper()}")
+    companies.drop_provider(company, two)
+    assert set(companies.stored_secrets(company)) == {"helpdesk", ONE.secret_name}
+    companies.set(company, language="ko", llm_providers=[])
+    assert companies.stored_secrets(company) == {"helpdesk": "env:DESK"}
+    lines = [one.detail for one in audit.entries(companies.storage, company.id) if one.action == "key changed"]
+    assert lines == [
+        f"{ONE.secret_name}: removed", f"{two.secret_name}: removed", f"{two.secret_name}: env:TWO",
+        f"{ONE.secret_name}: env:ONE",
+    ]  # fmt: skip
+
+
+def test_a_rotation_seals_every_key_of_a_company_again(companies: Companies) -> None:
+    company = added(companies, secret=sealed(companies))
+    two = Provider("two", "m")
+    for one in (ONE, two):
+        companies.set_provider(company, one, secrets.seal(companies.settings, f"key of {one.name}"))
+    before = companies.stored_secrets(company)
+    rotation = rotate_master_key(companies)
+    assert (rotation.resealed, rotation.failed) == ([company.id], {})
+    after = companies.stored_secrets(company)
+    assert after.keys() == before.keys() and not set(after.values()) & set(before.values())
+    assert companies.secret(company) == "a key"
+    assert [companies.llm_key(company, one) for one in (ONE, two)] == ["key of one", "key of two"]
+    rotated = [one.detail for one in audit.entries(companies.storage, company.id) if "rotated" in one.action]
+    assert sorted(rotated) == ["helpdesk", ONE.secret_name, two.secret_name]
 
 
 # --- the wall ---------------------------------------------------------------------------------------------------------
