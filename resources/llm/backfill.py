@@ -113,8 +113,12 @@ class Backfill:
         """Take in what was answered, bring the stage up to date, hand in what is new; one report of all."""
         with closing(Answers()) as answers:
             taken = self._take_in(stage, derive, answers)
-        report = derive(replace(stage, make=self._make))
-        self._flush()
+        try:
+            report = derive(replace(stage, make=self._make))
+            self._flush()
+        finally:
+            if self._spool:
+                self._spool.file.close()
         self._remember(wanted=self._wants_on(report), unsent=False)
         for name in ("changed", "removed", "made"):
             setattr(report, name, getattr(report, name) + getattr(taken, name))
