@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import companies
-from assets.summaries import pause_state
+from assets.summaries import pause_state, paused_run_state
 from domain.errors import StorageError
 from domain.stage import TABLES
 from resources.company_run import SUMMARISED, CompanyRun
@@ -32,7 +32,8 @@ def counts_agree(company_run: Run) -> dg.AssetCheckResult:
     """Every document of a stage is in the next one, or waits in the queue, or was left out by a rule."""
     store = company_run.store
     counts = {table: store.count(table) for table in TABLES}
-    waiting = {table: len({entry.doc_id for entry in store.queue() if entry.target == table}) for table in TABLES}
+    queued = Counter(entry.target for entry in store.queue())
+    waiting = {table: queued[table] for table in TABLES}
     steps = (
         ("raw_tickets", "merged_tickets"),
         ("ticket_summaries", "ticket_embeddings"),
@@ -97,16 +98,26 @@ def drafts_stay_out(company_run: Run) -> dg.AssetCheckResult:
     asset="ticket_summaries", partitions_def=companies, description="Nothing was paid for but what changed."
 )
 def paid_for_changes_only(company_run: Run) -> dg.AssetCheckResult:
-    """Each call of this run was for rows that it wrote, or that wait in the queue now: an unchanged night makes none."""
+    """This run asked for no more documents than it wrote rows, or put into the queue: an unchanged night asks for none.
+
+    Only what was asked for the first time counts: a bad answer is asked for again, and a batch was wanted by another run.
+    A run that paused was answered for documents whose window the next one writes.
+    """
     store, run_id = company_run.store, company_run.run_id
     calls, documents = store.paid_calls(run_id, company_run.now)
     wanted = 0
-    if calls:
+    if documents:  # a run's rows are found by looking at all there are: a night that asks for nothing need not
         wanted = sum(store.written_by(run_id, table) for table in SUMMARISED.values())
         wanted += sum(entry.last_run == run_id for entry in store.queue() if entry.target in SUMMARISED.values())
+    paused = any(store.state(paused_run_state(table)) == run_id for table in SUMMARISED.values())
     return dg.AssetCheckResult(
-        passed=not calls or wanted > 0,
-        metadata={"llm_calls": calls, "documents_asked_for": documents, "documents_made_or_waiting": wanted},
+        passed=documents <= wanted or paused,
+        metadata={
+            "llm_calls": calls,
+            "documents_asked_for": documents,
+            "documents_made_or_waiting": wanted,
+            "paused": paused,
+        },
     )
 
 
@@ -126,11 +137,22 @@ def providers_answer(company_run: Run) -> dg.AssetCheckResult:
     asset="ticket_summaries", partitions_def=companies, description="Summaries state only what their tickets say."
 )
 def summaries_grounded(company_run: Run) -> dg.AssetCheckResult:
-    """The share of summaries with a number, date, product or address that their ticket does not have; looked at are the
-    newest ones."""
-    store = company_run.store
-    newest = [doc_id for doc_id, _ in store.window("ticket_summaries", 0, store.top("ticket_summaries"), _LOOKED_AT)]
-    rows = [row for row in store.get("ticket_summaries", newest).values() if not row.deleted]
+    """The share of summaries with a number, date, product or address that their ticket does not have."""
+    return _grounded(company_run, "ticket_summaries")
+
+
+@dg.asset_check(
+    asset="kb_summaries", partitions_def=companies, description="Summaries state only what their articles say."
+)
+def article_summaries_grounded(company_run: Run) -> dg.AssetCheckResult:
+    """The same of articles."""
+    return _grounded(company_run, "kb_summaries")
+
+
+def _grounded(run: CompanyRun, table: str) -> dg.AssetCheckResult:
+    """Looked at are the newest summaries of a table."""
+    newest = [doc_id for doc_id, _ in run.store.window(table, 0, run.store.top(table), _LOOKED_AT)]
+    rows = [row for row in run.store.get(table, newest).values() if not row.deleted]
     doubtful = sorted(row.doc_id for row in rows if row.payload.get("ungrounded"))
     share = len(doubtful) / len(rows) if rows else 0.0
     return dg.AssetCheckResult(

@@ -35,13 +35,19 @@ def summarised(run: CompanyRun, kind: Kind, stage: Stage, config: SummaryConfig)
     report = backfill.run(stage, run.derive) if backfill else run.derive(stage)
     if report.paused:
         report.notes.append(f"{stage.target}: {report.paused}; the next sync goes on from there")
-    _remember(run, {pause_state(stage.target): report.paused if report.is_trouble else "", **run.learned()})
+    paused = {paused_run_state(stage.target): run.run_id} if report.paused else {}
+    _remember(run, {pause_state(stage.target): report.paused if report.is_trouble else "", **paused, **run.learned()})
     return result(run, stage.target, report, **_costs(run, report))
 
 
 def pause_state(table: str) -> str:
     """The name of the state that says why a stage stopped for somebody to see to it; "" when it did not."""
     return f"{table} pause"
+
+
+def paused_run_state(table: str) -> str:
+    """The name of the state that says which run was the last that did not make all, for whatever reason."""
+    return f"{table} paused run"
 
 
 def _remember(run: CompanyRun, states: Mapping[str, Any]) -> None:

@@ -358,16 +358,18 @@ class SqlCompanyStore:
         return {one for chunk in _chunks(call_ids) for one in self._column(query.where(self._among(c.call_id, chunk)))}
 
     def paid_calls(self, run_id: str, at: str) -> tuple[int, int]:
-        """The calls of a run that began at a moment, and the documents they asked for."""
+        """The calls of a run that began at a moment, and the documents that it asked for the first time (purpose "first":
+        not those of a batch, nor what is asked again for a good answer)."""
         c = schema.ledger.c
-        query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(c.documents), 0))
+        first = sa.case((c.purpose == "first", c.documents), else_=0)
+        query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(first), 0))
         calls, documents = self._all(query.where(c.company_id == self.company, c.at == at, c.run_id == run_id))[0]
         return int(calls), int(documents)
 
     def written_by(self, run_id: str, table: str) -> int:
-        """How many rows of a stage table a run wrote last."""
+        """How many live rows of a stage table a run wrote last; it looks at all of them."""
         stage = schema.stages[table]
-        mine = (stage.c.company_id == self.company, stage.c.run_id == run_id)
+        mine = (stage.c.company_id == self.company, stage.c.run_id == run_id, ~stage.c.deleted)
         return self._one(sa.select(sa.func.count()).where(*mine))
 
     def ledger(self, since: str = "", until: str = "9") -> list[LedgerLine]:

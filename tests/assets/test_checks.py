@@ -6,6 +6,7 @@ Belongs here: what each check finds. Does not belong here: how data comes to be 
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -13,6 +14,7 @@ import pytest
 import qdrant_edge as qe
 
 from assets.checks import (
+    article_summaries_grounded,
     counts_agree,
     ids_unique,
     no_foreign_company,
@@ -21,7 +23,7 @@ from assets.checks import (
     summaries_grounded,
 )
 from domain.fingerprint import point_id
-from domain.stage import Spent
+from domain.stage import Put, Spent
 from resources.company_run import company_run
 from tests.homes import Home, casebook
 
@@ -29,7 +31,7 @@ CHECKS = {
     check.check_key.name: check
     for check in (
         *(counts_agree, ids_unique, no_foreign_company),
-        *(paid_for_changes_only, providers_answer, summaries_grounded),
+        *(paid_for_changes_only, providers_answer, summaries_grounded, article_summaries_grounded),
     )
 }
 
@@ -151,15 +153,31 @@ def test_a_sync_whose_checks_fail_says_so_and_ends_with_1(synced: Home) -> None:
     assert (outcome.code, outcome.json["ok"], outcome.json["checks"]["counts_agree"]) == (1, False, False)
 
 
-def test_a_call_without_a_change_is_noticed(synced: Home) -> None:
-    spent = Spent("c1", "one", "m", "first", 10, 100, 20, 0.1)
+def test_documents_that_were_asked_for_without_a_change_are_noticed(synced: Home) -> None:
+    spent = Spent("c1", "one", "m", "first", 3, 100, 20, 0.1)
+    again = [replace(spent, call_id=purpose, purpose=purpose) for purpose in ("retry", "repair", "batch", "check")]
     with company_run(synced.settings, "made", "a run", "a test") as run:
-        assert paid_for_changes_only(company_run=run).passed
+
+        def passes() -> bool:
+            return bool(paid_for_changes_only(company_run=run).passed)
+
+        run.store.keep_paid("ticket_summaries", "m", [], again, "a run", run.now)
+        assert passes()
         run.store.keep_paid("ticket_summaries", "m", [], [spent], "a run", run.now)
-        assert not paid_for_changes_only(company_run=run).passed
+        assert not passes()
         with run.store.begin("a run", run.now) as write:
+            write.upsert("kb_summaries", [Put("1", {}, "h", "s", "m")])
             write.fail("ticket_summaries", {"1": "refused"}, {"1": run.now})
-        assert paid_for_changes_only(company_run=run).passed
+        assert not passes()  # two of three
+        with run.store.begin("a run", run.now) as write:
+            write.wait("kb_summaries", {"2": "in a batch"})
+        assert passes()
+        with run.store.begin("a run", run.now) as write:
+            write.delete("kb_summaries", ["1"])
+        assert not passes()
+        with run.store.begin("a run", run.now) as write:
+            write.save_state("kb_summaries paused run", "a run")
+        assert passes()
 
 
 def test_providers_that_do_not_answer_are_noticed(synced: Home) -> None:
@@ -176,5 +194,14 @@ def test_summaries_that_say_more_than_their_tickets_are_noticed(synced: Home) ->
         "WHERE doc_id IN (SELECT doc_id FROM ticket_summaries WHERE NOT deleted LIMIT 10)",
     )
     assert added == 10
-    result = check(synced)["summaries_grounded"]
+    results = check(synced)
+    result = results["summaries_grounded"]
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert results["article_summaries_grounded"].passed
+    sql(
+        synced,
+        "INSERT INTO kb_summaries SELECT company_id, doc_id, seq, content_hash, source_hash, made_by, payload, vector, "
+        "deleted, run_id, updated_at, id, created_at FROM ticket_summaries WHERE payload LIKE '%731.55%' "
+        "AND doc_id NOT IN (SELECT doc_id FROM kb_summaries)",
+    )
+    assert not check(synced)["article_summaries_grounded"].passed
