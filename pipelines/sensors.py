@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.partitions import companies
-from domain.company import CompanyId
+from domain.company import Company, CompanyId
 from domain.errors import CasebookError
 from domain.fingerprint import fingerprint
 from domain.stage import tables_of
@@ -76,9 +76,7 @@ def continue_walks(context: dg.SensorEvaluationContext) -> Iterator[dg.RunReques
     """A run a slice. A slice that brought nothing is not asked for again: what stopped it would stop it again, and the
     nightly run tries anyway."""
     registry = Companies(Settings())
-    for company in registry.list():
-        if company.paused or not registry.is_free(company.id) or _in_flight(context.instance, company.id):
-            continue
+    for company in _idle(context.instance, registry):
         with registry.store(company.id) as store:
             if is_more_to_come(store):
                 # The walk's own place: a walk under new options moves on without changing a row.
@@ -97,18 +95,23 @@ def continue_walks(context: dg.SensorEvaluationContext) -> Iterator[dg.RunReques
 def collect_batches(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
     """A run a company whose batches have something new; asks the providers, and nobody else."""
     registry = Companies(Settings())
-    for company in registry.list():
-        if company.paused or not registry.is_free(company.id) or _in_flight(context.instance, company.id):
-            continue
+    for company in _idle(context.instance, registry):
         try:
             ended = ended_batches(registry, company)
         except CasebookError as error:  # a key that is gone; the nightly run says so, too
             context.log.warning(f"the batches of {company.id} cannot be looked at: {error}")
             continue
         if ended:
-            yield dg.RunRequest(
-                run_key=f"batch/{company.id}/{ended[0]}", partition_key=company.id, asset_selection=_FROM_SUMMARIES
-            )
+            # All of them: one that cannot be closed must not keep the others from being taken in.
+            key = f"batch/{company.id}/{fingerprint(sorted(ended))[:16]}"
+            yield dg.RunRequest(run_key=key, partition_key=company.id, asset_selection=_FROM_SUMMARIES)
+
+
+def _idle(instance: dg.DagsterInstance, registry: Companies) -> Iterator[Company]:
+    """Companies that a run may begin for now."""
+    for company in registry.list():
+        if not company.paused and registry.is_free(company.id) and not _in_flight(instance, company.id):
+            yield company
 
 
 def _free_killed(instance: dg.DagsterInstance, registry: Companies) -> None:

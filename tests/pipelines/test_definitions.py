@@ -21,6 +21,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteInstigatorOrigin, RemoteRepositoryOrigin
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
 
+from domain.batch import Batch
 from domain.company import Company, company_id
 from domain.stage import TABLES
 from pipelines import sensors
@@ -32,6 +33,7 @@ from resources.dagster_resources import PARTITION_TAG
 from sandbox.serve import Sandbox
 from tests.conftest import TICKETS, add
 from tests.homes import ROOT, Home, casebook, done, start
+from tests.pipelines.test_llm import add_provider
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 KILLED_AFTER = 90.0
@@ -47,7 +49,11 @@ ASSETS = {
     "ticket_collection": ("tickets", {"merged_tickets", "ticket_summaries", "ticket_embeddings", "ticket_terms"}),
     "raw_kb": ("knowledge_base", set[str]()),
     "kb_passages": ("knowledge_base", {"raw_kb"}),
-    "published_tables": ("analysts", {"merged_tickets", "ticket_summaries", "ticket_embeddings"}),
+    "kb_summaries": ("knowledge_base", {"raw_kb"}),
+    "published_tables": (
+        "analysts",
+        {"merged_tickets", "ticket_summaries", "ticket_embeddings", "kb_passages", "kb_summaries"},
+    ),
 }
 """Every asset, its group, and what it is made from: a change of the graph is a decision, and is made here too."""
 
@@ -96,11 +102,17 @@ def test_every_table_shows_its_columns_and_where_they_come_from() -> None:
 def test_checks_and_the_things_that_start_by_themselves() -> None:
     repository = defs.get_repository_def()
     checks = {key.name for key in repository.asset_graph.asset_check_keys}
-    assert checks == {"counts_agree", "drafts_stay_out", "ids_unique", "no_foreign_company"}
+    assert checks == {
+        *("counts_agree", "drafts_stay_out", "ids_unique", "no_foreign_company"),
+        *("paid_for_changes_only", "providers_answer", "summaries_grounded", "article_summaries_grounded"),
+    }
     assert nightly.default_status is dg.DefaultScheduleStatus.RUNNING
     assert sensors.follow_registry.default_status is dg.DefaultSensorStatus.RUNNING
     assert sensors.continue_walks.default_status is dg.DefaultSensorStatus.RUNNING
-    assert {sensor.name for sensor in repository.sensor_defs} == {"follow_registry", "continue_walks"}
+    assert sensors.collect_batches.default_status is dg.DefaultSensorStatus.RUNNING
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        *("follow_registry", "continue_walks", "collect_batches")
+    }
     assert repository.get_job("sync").executor_def is dg.in_process_executor
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {"sync"}
 
@@ -229,6 +241,40 @@ def test_a_walk_with_more_to_come_is_gone_on_with_as_often_as_it_moves(
     assert second.run_key != first.run_key
     with registry.lock(company_id("acme"), "a sync"):
         assert slices(instance) == []
+
+
+def answered(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+    """One look of the sensor that takes batches in."""
+    found = sensors.collect_batches(dg.build_sensor_context(instance=instance))
+    return [request for request in found if isinstance(request, dg.RunRequest)]  # type: ignore[union-attr]
+
+
+def test_batches_that_are_answered_start_a_run_also_while_an_older_one_cannot_be_closed(
+    synced: Home, helpdesk: Sandbox, instance: dg.DagsterInstance
+) -> None:
+    helpdesk.llm_admin("one", "reset")
+    add_provider(helpdesk, "made", "one")
+    assert answered(instance) == []
+    helpdesk.llm_admin("one", "options", batch_polls=None)
+    done("sync", "made", "--batch", "--only", "tickets")
+    assert answered(instance) == []  # it is on its way
+    helpdesk.llm_admin("one", "batch", do="complete")
+    (first,) = answered(instance)
+    asked = {key.to_user_string() for key in first.asset_selection or ()}
+    assert first.partition_key == "made"
+    assert {"ticket_summaries", "kb_summaries", "ticket_collection"} <= asked and "raw_tickets" not in asked
+    assert [one.run_key for one in answered(instance)] == [first.run_key]
+    other = Batch("cb-2", "kb_summaries", "gone", "gpt", "m", "batch_2", "submitted", created_at="2026-12-01T00:00:00Z")
+    company = synced.company("made")
+    with synced.companies.store(company.id) as store, store.begin("run", "2026-12-01T00:00:00Z") as write:
+        write.save_batch(other)  # of a provider that is gone: nothing will come of it
+    (second,) = answered(instance)
+    assert second.run_key != first.run_key
+    with synced.companies.lock(company.id, "a sync"):
+        assert answered(instance) == []
+    synced.companies.pause(company, paused=True)
+    assert answered(instance) == []
+    helpdesk.llm_admin("one", "reset")
 
 
 def test_new_companies_become_partitions_with_a_first_run(home: Home, instance: dg.DagsterInstance) -> None:
