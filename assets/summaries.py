@@ -34,10 +34,11 @@ def summarised(run: CompanyRun, kind: Kind, stage: Stage, config: SummaryConfig)
     backfill = run.backfill(kind, is_wanted=config.batch)
     report = backfill.run(stage, run.derive) if backfill else run.derive(stage)
     if report.paused:
-        report.notes.append(f"{stage.target}: {report.paused}; the next sync goes on from there")
+        waits = f"casebook tickets {run.company.id} --status pending lists what waits"
+        report.notes.append(f"{stage.target}: {report.paused}; the next sync goes on from there ({waits})")
     paused = {paused_run_state(stage.target): run.run_id} if report.paused else {}
     _remember(run, {pause_state(stage.target): report.paused if report.is_trouble else "", **paused, **run.learned()})
-    return result(run, stage.target, report, **_costs(run, report))
+    return result(run, stage.target, report, **_costs(run))
 
 
 def pause_state(table: str) -> str:
@@ -59,14 +60,16 @@ def _remember(run: CompanyRun, states: Mapping[str, Any]) -> None:
                 write.save_state(name, value)
 
 
-def _costs(run: CompanyRun, report: Report) -> Mapping[str, Any]:
-    """The month so far and the last days as a picture, where anything was paid."""
-    if not report.calls:
+def _costs(run: CompanyRun) -> Mapping[str, Any]:
+    """The month so far and the last days as a picture, where anything was paid; also on nights that pay nothing, for it is
+    the last run that people look at."""
+    days = cost_by_day(run) if run.company.providers else {}
+    if not any(days.values()):
         return {}
     spent = {"spent_this_month": round(run.store.spent(run.company.month_of(run.now)), 6)}
     limit = run.company.setting("budget_monthly")
     budget = {} if limit is None else {"budget_monthly": limit}
-    return {**spent, **budget, "cost_by_day": bars("cost by day", "US$", cost_by_day(run))}
+    return {**spent, **budget, "cost_by_day": bars("cost by day", "US$", days)}
 
 
 def cost_by_day(run: CompanyRun) -> dict[str, float]:
