@@ -5,7 +5,7 @@ given), or how a document is written down for a model (``summary_prompt``).
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 from domain.cues import is_action, is_done
 from domain.sentences import sentences
@@ -13,9 +13,6 @@ from domain.summary_prompt import Kind, lines, message_line
 
 Json = dict[str, Any]
 Count = Callable[[str], int]
-
-CUT_VERSION: Final = "1"
-"""Changes whenever the same document would be cut in another way."""
 
 _TITLE = 8  # the subject or title has an eighth of the room, at most
 _OPENING, _ANSWER, _LAST_WORD = 0.35, 0.5, 0.5  # shares of what room is left, in this order

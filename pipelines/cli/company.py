@@ -9,7 +9,6 @@ from domain.company import PLATFORMS, SETTINGS, Company, company_id, read_settin
 from domain.errors import InputError
 from pipelines.cli.forget import report
 from pipelines.cli.keys import GivenKey, KeyEnv, KeyRef, KeyStdin, given_key, one_key, to_be_stored
-from pipelines.cli.llm import refuse_unkept_budget
 from pipelines.cli.output import Json, err, out, print_json, table
 
 if TYPE_CHECKING:
@@ -154,19 +153,20 @@ def set_settings(
     from dataclasses import replace
 
     from resources.companies import Companies
+    from resources.llm.budget import refuse_unkept
     from resources.settings import Settings
 
     installation = Settings()
     registry = Companies(installation)
     company = registry.get(id)
-    settings = dict(_pair(pair) for pair in pairs or ())
+    settings: dict[str, Any] = dict(_pair(pair) for pair in pairs or ())
     if user:
         _only_zendesk_has_users(company.platform, user)
         settings |= dict([_pair(f"helpdesk_user={user}")])
     key = _helpdesk_key(installation, company, key_env, key_stdin, key_ref)
     if not (pairs or url or path or user or key):
         raise InputError("nothing to set.", remedy="Say KEY=VALUE, --url, --path, --user or --key-….")
-    refuse_unkept_budget(replace(company, settings={**company.settings, **settings}))
+    refuse_unkept([] if "llm_providers" in settings else company.providers, settings.get("budget_monthly"))
     account = ""
     if url or path or key or (company.platform == "zendesk" and "helpdesk_user" in settings):
         endpoint = _endpoint(company.platform, url, path) if url or path else company.endpoint

@@ -50,6 +50,7 @@ def add(
     Several share the work. Without any, summaries are sentences of the ticket itself. 'casebook plan' says what it costs.
     """
     from resources.companies import Companies
+    from resources.llm.budget import refuse_unkept
     from resources.settings import Settings
 
     settings = Settings()
@@ -83,7 +84,7 @@ def add(
                 "Give the key again.",
             )
         raise one_key()
-    refuse_unkept_budget(_with(company, wanted))
+    refuse_unkept([wanted], company.setting("budget_monthly"))
     answered = _check(wanted, key.clear if key else registry.llm_key(company, wanted))
     with to_be_stored(settings, key) as stored:
         registry.set_provider(company, wanted, stored if key else None)
@@ -206,27 +207,6 @@ def _named(company: "Company", name: str) -> Provider:
             return one
     known = ", ".join(one.name for one in company.providers) or "none"
     raise InputError(f"company {company.id!r} has no provider {name!r}.", f"Known: {known}.")
-
-
-def _with(company: "Company", wanted: Provider) -> "Company":
-    """The company as it would be with this provider."""
-    from dataclasses import replace
-
-    others = [one for one in company.setting("llm_providers") if one["name"] != wanted.name]
-    return replace(company, settings={**company.settings, "llm_providers": [*others, wanted.to_json()]})
-
-
-def refuse_unkept_budget(company: "Company") -> None:
-    """Raise ``InputError`` where a budget is set and a provider's price is not known: it could not be kept."""
-    from resources.llm.prices import price
-
-    unpriced = [one for one in company.providers if price(one) is None]
-    if company.setting("budget_monthly") is not None and unpriced:
-        raise InputError(
-            "the budget could not be kept.",
-            f"No price is known for {unpriced[0].model} (provider {unpriced[0].name}), and budget_monthly is set.",
-            "Say --price-in and --price-out (US$ a million tokens) with 'casebook llm add', or budget_monthly=none.",
-        )
 
 
 def _store(registry: "Companies", company: "Company", wanted: Provider, given: GivenKey) -> None:

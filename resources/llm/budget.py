@@ -1,10 +1,33 @@
 """What a company may still spend, and the stop before it is spent.
 
-Belongs here: holding back money for calls on their way, so that together they stay below the limit.
+Belongs here: holding back money for calls on their way, so that together they stay below the limit, and which providers
+cannot be paid under a limit at all.
 Does not belong here: what a call costs (``prices``), or adding up what was spent (the ledger, in ``resources/storage``).
 """
 
+from collections.abc import Iterable
+
+from domain.errors import InputError
+from domain.provider import Provider
 from domain.stage import Pause
+from resources.llm.prices import price
+
+
+def unkept(provider: Provider, limit: float | None) -> str:
+    """Why a budget could not be kept with this provider: its price is not known. "" where it can, or there is none."""
+    if limit is None or price(provider) is not None:
+        return ""
+    return f"no price is known for {provider.model} ({provider.name}), and budget_monthly is set"
+
+
+def refuse_unkept(providers: Iterable[Provider], limit: float | None) -> None:
+    """For who can still be asked. Raises ``InputError`` where the budget could not be kept with one of these."""
+    if said := [why for one in providers if (why := unkept(one, limit))]:
+        raise InputError(
+            "the budget could not be kept:",
+            f"{'; '.join(said)}.",
+            "Say --price-in and --price-out (US$ a million tokens) with 'casebook llm add', or budget_monthly=none.",
+        )
 
 
 class Budget:

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
+from domain.errors import InputError
 from domain.provider import Provider
 from resources.llm.base import (
     BadModel,
@@ -50,6 +51,8 @@ CONNECT, SILENCE, DEADLINE = 10.0, 120.0, 300.0
 LARGEST = 8_000_000
 #: What a model that thinks first may take for it, beside the answer.
 THOUGHT = 4_000
+#: What it takes on average with little effort; measured by nobody here, so an estimate with it is never called exact.
+THOUGHT_MEAN = 500
 
 _OPENAI = re.compile(r"(^|\.)(openai\.com|azure\.com)$")
 _THINKS = re.compile(r"(?:models/)?(?:ft:)?(?:o[1-9]|gpt-[5-9]|gemini-(?:2\.5|[3-9]))")
@@ -81,14 +84,18 @@ def first_dialect(provider: Provider, mode: Mode = "json_schema") -> Dialect:
     """What to try first. OpenAI's newer models refuse ``max_tokens``, other servers may not know its new name; models
     that think refuse a temperature, and think less when asked to."""
     is_openai = bool(_OPENAI.search((urlsplit(provider.url).hostname or "").lower()))
-    thinks = bool(_THINKS.match(provider.model.lower()))
-    is_own = thinks and not provider.model.lower().startswith(("gemini", "models/gemini"))
-    return Dialect(mode, "max_completion_tokens" if is_openai or is_own else "max_tokens", not is_own, thinks)
+    is_own = thinks(provider) and not provider.model.lower().startswith(("gemini", "models/gemini"))
+    return Dialect(mode, "max_completion_tokens" if is_openai or is_own else "max_tokens", not is_own, thinks(provider))
+
+
+def thinks(provider: Provider) -> bool:
+    """Whether the model thinks before it answers, which is paid for as answer."""
+    return bool(_THINKS.match(provider.model.lower()))
 
 
 def sized(provider: Provider, call: Call) -> Call:
-    """The call with room for what a model thinks before it answers, which counts as answer."""
-    return replace(call, max_tokens=call.max_tokens + THOUGHT) if _THINKS.match(provider.model.lower()) else call
+    """The call with room for what a model thinks before it answers."""
+    return replace(call, max_tokens=call.max_tokens + THOUGHT) if thinks(provider) else call
 
 
 def body(provider: Provider, call: Call, dialect: Dialect) -> Json:
@@ -111,7 +118,7 @@ def body(provider: Provider, call: Call, dialect: Dialect) -> Json:
 
 class Client:
     """``key`` gives the provider's key or token; it is asked once, and ``renew`` (or ``key`` again) after a 401. Threads
-    may share a client."""
+    may share a client. Where ``key`` raises ``InputError``, nothing is ever sent."""
 
     def __init__(
         self,
@@ -126,7 +133,14 @@ class Client:
         self._renew, self._timeout = renew or key, timeout
         self._lock = threading.Lock()
         self._dialect = first_dialect(provider, mode)
-        self._key = key() if provider.auth != "none" else ""
+        self.missing = ""
+        """Why there is no key; whatever is asked then is a ``KeyRefused`` that says so."""
+        self._key = ""
+        if provider.auth != "none":
+            try:
+                self._key = key()
+            except InputError as missing:
+                self.missing = str(missing)
         self._sdk = _sdk(provider, self._key, timeout)
         self._old: list[openai.OpenAI] = []
 
@@ -142,6 +156,8 @@ class Client:
 
     def chat(self, call: Call, is_over: Callable[[], bool] = lambda: False) -> Reply:
         """One answer. Raises a ``Trouble``. ``is_over`` is asked while an answer comes in: True breaks it off."""
+        if self.missing:
+            raise KeyRefused(self.missing)
         spoken, is_told = self._dialect, True
         for _ in range(8):  # each turn takes something away, and there is no more than that
             try:
@@ -166,7 +182,9 @@ class Client:
 
     @property
     def sdk(self) -> openai.OpenAI:
-        """For files and batches."""
+        """For files and batches. Raises ``KeyRefused`` where there is no key."""
+        if self.missing:
+            raise KeyRefused(self.missing)
         return self._sdk
 
     def _learned(self, spoken: Dialect) -> None:
@@ -181,13 +199,19 @@ class Client:
             if refused.status != 401 or self.provider.auth == "none":
                 raise
             with self._lock:  # of many threads that are refused at once, the first one asks
-                if self._key == key and (now := self._renew()) != key:
+                if self._key == key and (now := self._renewed()) != key:
                     self._old.append(self._sdk)  # other threads may be waiting for its answers
                     self._key, self._sdk = now, _sdk(self.provider, now, self._timeout)
                 if self._key == key:
                     raise
                 sdk = self._sdk
         return self._once(sdk, made, is_over)
+
+    def _renewed(self) -> str:
+        try:
+            return self._renew()
+        except InputError as missing:
+            raise KeyRefused(str(missing)) from None
 
     def _once(self, sdk: openai.OpenAI, made: Json, is_over: Callable[[], bool]) -> Reply:
         name = self.provider.name
@@ -221,12 +245,7 @@ class Unclear(Exception):
 
 
 def _says_why(refused: Unclear) -> bool:
-    about = f"{refused.param} {refused.said}"
-    return bool(
-        re.search(
-            r"reasoning|effort|temperature|max_(?:completion_)?tokens|response_?format|schema|grammar|json", about
-        )
-    )
+    return bool(_PARAMETER.search(f"{refused.param} {refused.said}"))
 
 
 def _simpler(dialect: Dialect, refused: Unclear, *, has_schema: bool) -> Dialect | None:

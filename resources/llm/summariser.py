@@ -17,19 +17,18 @@ from typing import Any, Literal, Protocol
 from uuid import uuid4
 
 from domain.company import Company
-from domain.errors import InputError
 from domain.fingerprint import fingerprint
 from domain.masking import Masked, mask_for
-from domain.provider import Provider, provider
+from domain.provider import Provider
 from domain.stage import Arrived, Failed, Later, Made, Spent
 from domain.summary_answer import Rejected, Unreadable, accept, parse
 from domain.summary_prompt import PROMPT_VERSION, Item, Kind, answer_schema, messages, repair_messages
 from domain.thread_cut import cut
 from resources.llm.base import Call, Filtered, Reply, TooLong
-from resources.llm.budget import Budget
-from resources.llm.client import Client, Mode, body, read_reply, sized
+from resources.llm.budget import Budget, refuse_unkept, unkept
+from resources.llm.client import THOUGHT_MEAN, Client, Mode, body, read_reply, sized, thinks
 from resources.llm.pool import Done, Job, Lane, Pool, lane
-from resources.llm.prices import Price, price
+from resources.llm.prices import Price
 from resources.llm.tokens import count_messages, count_tokens, is_exact
 
 Json = dict[str, Any]
@@ -55,7 +54,7 @@ class Keys(Protocol):
 class Estimate:
     """What summaries would cost. ``cost`` is in US dollars, None where a price is not known: of the models in ``unpriced``.
     ``seconds`` is what the providers' limits need, as far as they are known. ``exact``: tokens are counted with the models'
-    own vocabularies, and answers as long as the ones before."""
+    own vocabularies, and answers as long as the ones before; not where a model thinks, for which an average is taken."""
 
     calls: int
     tokens_in: int
@@ -306,7 +305,9 @@ class Summariser:
 
     def estimate(self, kind: Kind, documents: Sequence[Json], previous: Sequence[Json | None] = ()) -> Estimate:
         """What ``make`` would ask and pay for these documents, without repairs; nothing is sent. ``previous`` are their
-        summaries so far (payloads), whose length is taken for that of the new ones."""
+        summaries so far (payloads), whose length is taken for that of the new ones. Raises ``InputError`` where a budget
+        could not be kept."""
+        refuse_unkept(self.providers, self._pool.budget.limit)
         known = dict(enumerate(one for one, _ in zip_longest(previous, documents)))
         calls = tokens_in = tokens_out = 0
         is_told = True
@@ -317,9 +318,11 @@ class Summariser:
             tokens_out += self._count(_answer(before)) + AVERAGE_OUT * before.count(None)
             is_told = is_told and None not in before
         lanes = self._pool.lanes
-        cost = _mean_cost(lanes, tokens_in, tokens_out)
+        cost = _mean_cost(lanes, calls, tokens_in, tokens_out)
+        whole = sum(one.provider.weight for one in lanes)
+        tokens_out += round(sum(_thought(one, calls) * one.provider.weight for one in lanes) / whole)
         unpriced = sorted({one.provider.model for one in lanes if one.price is None})
-        exact = is_told and all(is_exact(one.provider.model) for one in lanes)
+        exact = is_told and all(is_exact(one.provider.model) and not thinks(one.provider) for one in lanes)
         seconds = _seconds(lanes, calls, tokens_in + tokens_out)
         return Estimate(calls, tokens_in, tokens_out, cost, seconds, unpriced, exact)
 
@@ -334,18 +337,15 @@ def open_summariser(
 ) -> Summariser | None:
     """The company's summariser, None when no provider is set. ``modes`` is what one before had learned.
 
-    Raises ``InputError`` for a key that is missing, or a budget that cannot be kept because a price is not known.
+    A provider whose key is missing, or whose price is not known while there is a budget, gets no call: a run pauses with
+    the reason when no other is left, and everything else of it goes on.
     """
-    given = [provider(one) for one in company.setting("llm_providers")]
+    given = company.providers
     if not given:
         return None
-    if budget.limit is not None and (unpriced := [one for one in given if price(one) is None]):
-        raise InputError(
-            "the budget cannot be kept.",
-            f"No price is known for {', '.join(f'{one.model} ({one.name})' for one in unpriced)}.",
-            "Give the provider its price_in and price_out (US$ a million tokens), or set budget_monthly=none.",
-        )
     lanes = [_lane(companies, company, one, (modes or {}).get(one.name, "json_schema"), minute) for one in given]
+    for one in lanes:
+        one.closed = one.client.missing or unkept(one.provider, budget.limit)
     return Summariser(company, Pool(lanes, budget))
 
 
@@ -414,14 +414,19 @@ def _masked_again(part: _Part, before: Json | None) -> Json | None:
     return {**before, **texts}
 
 
-def _mean_cost(lanes: Sequence[Lane], tokens_in: int, tokens_out: int) -> float | None:
+def _thought(one: Lane, calls: int) -> int:
+    """Tokens that a provider's model thinks in so many calls."""
+    return calls * THOUGHT_MEAN if thinks(one.provider) else 0
+
+
+def _mean_cost(lanes: Sequence[Lane], calls: int, tokens_in: int, tokens_out: int) -> float | None:
     """Shared out by weight. None where a price is not known."""
     whole = sum(one.provider.weight for one in lanes)
     cost = 0.0
     for one in lanes:
         if one.price is None:
             return None
-        cost += one.price.cost(tokens_in, tokens_out) * one.provider.weight / whole
+        cost += one.price.cost(tokens_in, tokens_out + _thought(one, calls)) * one.provider.weight / whole
     return cost
 
 

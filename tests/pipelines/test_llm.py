@@ -205,6 +205,19 @@ def test_without_any_provider_that_answers_it_says_so_and_goes_on_later(home: Ho
     assert methods(home) == {MODEL}
 
 
+def test_a_key_that_is_gone_stops_no_edit_and_no_deletion(home: Home, llm: Sandbox) -> None:
+    company = home.company("made")
+    home.companies.set_llm_key(company, company.providers[0], "env:NOT_SET_ANYWHERE")
+    points = home.points("made")
+    gone = llm.admin("made", "delete", ids=[int(min(points))])
+    said = casebook("sync", "made", "--json")
+    assert (said.code, said.json["checks"]["providers_answer"]) == (1, False), gone
+    assert any("NOT_SET_ANYWHERE" in note for note in said.json["notes"])
+    assert set(home.points("made")) == set(points) - {min(points)}
+    assert llm.llm_admin("one", "log")["requests"] == 0
+    done("plan", "made")
+
+
 def test_a_ticket_that_is_refused_waits_with_its_reason_and_is_given_up_at_last(home: Home, llm: Sandbox) -> None:
     rows = home.rows("made")
     doc_id = min(rows["ticket_summaries"])
@@ -402,7 +415,7 @@ def test_a_budget_that_cannot_be_kept_is_refused_both_ways(home: Home, llm: Sand
     words = ("llm", "add", "made", "two", "--model", "our-own", "--url", llm.llm_url("two"), "--key-stdin")
     done(*words, stdin=llm.key("two"))
     said = casebook("company", "set", "made", "budget_monthly=5")
-    assert (said.code, "No price is known for our-own" in " ".join(said.err.split())) == (2, True)
+    assert (said.code, "no price is known for our-own (two)" in " ".join(said.err.split())) == (2, True)
     assert "unknown price" in " ".join(plan()["lines"])
     done(*words, "--price-in", "0", "--price-out", "0", stdin=llm.key("two"))
     done("company", "set", "made", "budget_monthly=5")

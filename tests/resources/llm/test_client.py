@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from domain.errors import InputError
 from domain.provider import Provider
 from resources.llm import client as client_module
 from resources.llm.base import (
@@ -218,6 +219,20 @@ def test_a_key_that_stays_wrong_is_refused(llm: Sandbox) -> None:
     with pytest.raises(KeyRefused):
         asked.chat(CALL)
     assert llm.llm_admin("one", "log")["requests"] == 1, "the same key was sent twice"
+
+
+def test_a_key_that_is_missing_or_goes_missing_is_a_refused_key(llm: Sandbox) -> None:
+    def missing() -> str:
+        raise InputError("there is no key.")
+
+    without = opened(Client(client(llm).provider, missing))
+    with pytest.raises(KeyRefused, match=r"there is no key\."):
+        without.chat(CALL)
+    with pytest.raises(KeyRefused):
+        _ = without.sdk
+    assert not llm.llm_admin("one", "log")["requests"]
+    with pytest.raises(KeyRefused, match=r"there is no key\."):
+        opened(Client(client(llm).provider, lambda: "old-key", renew=missing)).chat(CALL)
 
 
 @pytest.mark.parametrize("style", ["openai", "azure", "azure token"])

@@ -2,10 +2,11 @@
 
 import pytest
 
+from domain.errors import InputError
 from domain.provider import Provider
 from domain.stage import Pause
 from resources.llm import prices
-from resources.llm.budget import Budget
+from resources.llm.budget import Budget, refuse_unkept, unkept
 from resources.llm.prices import price
 from resources.llm.tokens import count_messages, count_tokens, is_exact, vocabulary
 
@@ -69,6 +70,15 @@ def test_a_budget_holds_back_what_is_on_its_way() -> None:
     budget.settle(held[0], 0.1)
     assert budget.reserve(0.4) == 0.4
     assert budget.spent == pytest.approx(0.1)
+
+
+def test_a_budget_is_kept_only_where_prices_are_known() -> None:
+    known, unknown = Provider("a", "gpt-4.1-mini"), Provider("b", "mystery-9")
+    assert unkept(known, 1.0) == unkept(unknown, None) == ""
+    refuse_unkept([known, unknown], None)
+    refuse_unkept([known], 1.0)
+    with pytest.raises(InputError, match=r"no price is known for mystery-9 \(b\), and budget_monthly is set"):
+        refuse_unkept([known, unknown], 1.0)
 
 
 def test_without_a_price_only_no_limit_lets_through() -> None:

@@ -5,15 +5,18 @@ from typing import Any
 
 import pytest
 
+from domain.company import Company
 from domain.errors import InputError
 from domain.fingerprint import fingerprint
+from domain.provider import Provider
 from domain.stage import Failed, Made
 from domain.summary import Summary
 from domain.summary_prompt import PROMPT_VERSION
 from resources.llm.budget import Budget
+from resources.llm.client import THOUGHT_MEAN
 from resources.llm.summariser import open_summariser
 from sandbox.serve import Sandbox
-from tests.resources.llm.given import MODEL, Keys, company, outcome, said, script, summariser, ticket
+from tests.resources.llm.given import MODEL, Keys, company, opened, outcome, said, script, summariser, ticket
 
 
 def requests(llm: Sandbox, account: str = "one") -> list[dict[str, Any]]:
@@ -187,10 +190,15 @@ def test_no_budget_no_call(llm: Sandbox, budget: Budget) -> None:
     assert got.paused is not None and not llm.llm_admin("one", "log")["requests"]
 
 
-def test_a_budget_without_a_price_is_refused(llm: Sandbox) -> None:
-    with pytest.raises(InputError) as caught:
-        open_summariser(Keys(llm), company(llm, model="mystery-9"), Budget(10.0))
-    assert "mystery-9" in str(caught.value) and "price_in" in str(caught.value)
+def test_under_a_budget_nobody_without_a_price_is_asked_and_no_cost_is_told(llm: Sandbox) -> None:
+    mystery = summariser(llm, model="mystery-9", budget=Budget(10.0))
+    with pytest.raises(InputError, match=r"mystery-9.*--price-in"):
+        mystery.estimate("ticket", [ticket(1)])
+    got = outcome(mystery, [ticket(1)])
+    assert got.paused is not None and got.paused.is_trouble
+    assert "no price is known for mystery-9 (one), and budget_monthly is set" in got.paused.reason
+    assert not llm.llm_admin("one", "log")["requests"]
+    assert outcome(mystery, []).paused is None, "a run without a new text has nothing to pause for"
     free = summariser(llm, model="mystery-9", price_in=0.0, price_out=0.0, budget=Budget(10.0))
     assert free.estimate("ticket", [ticket(1)]).cost == 0.0
 
@@ -207,6 +215,26 @@ def test_no_providers_no_summariser(llm: Sandbox) -> None:
 def test_a_failover_makes_nothing_again(llm: Sandbox) -> None:
     both, other = summariser(llm, "one", "two"), summariser(llm, "two")
     assert both.made_by == other.made_by == f"llm {PROMPT_VERSION} {MODEL}"
+
+
+class Keyless(Keys):
+    """No key for "one"."""
+
+    def llm_key(self, company: Company, provider: Provider, *, fresh: bool = False) -> str:
+        if provider.name == "one":
+            raise InputError("provider 'one' has no key.")
+        return super().llm_key(company, provider, fresh=fresh)
+
+
+def test_a_missing_key_closes_its_provider_and_no_other(llm: Sandbox) -> None:
+    both = opened(open_summariser(Keyless(llm), company(llm, "one", "two"), Budget(None)))
+    got = outcome(both, [ticket(at) for at in range(25)])
+    assert (len(got.made), got.paused, {one.provider for one in got.spent}) == (25, None, {"two"})
+    alone = opened(open_summariser(Keyless(llm), company(llm, "one"), Budget(None)))
+    got = outcome(alone, [ticket(1)])
+    assert got.paused is not None and got.paused.is_trouble and got.paused.reason == "provider 'one' has no key."
+    assert not llm.llm_admin("one", "log")["requests"]
+    assert alone.estimate("ticket", [ticket(1)]).calls == 1, "a plan needs no key"
 
 
 def test_many_faults_and_a_provider_that_dies_leave_nothing_out(llm: Sandbox) -> None:
@@ -254,6 +282,21 @@ def test_stopping_half_way_lets_go_at_once(llm: Sandbox) -> None:
     arriving.close()  # type: ignore[attr-defined]
     assert llm.llm_admin("one", "log")["requests"] <= 9, "prompts were sent far ahead"
     assert len(outcome(made, [ticket(at) for at in range(20)]).made) == 20
+
+
+def test_what_a_model_thinks_is_in_the_estimate(llm: Sandbox) -> None:
+    documents = [ticket(at) for at in range(25)]
+    payloads = [outcome(summariser(llm), documents).made[at].payload for at in range(25)]
+    quick, slow = (
+        summariser(llm, model=model, price_in=0.0, price_out=1.0).estimate("ticket", documents, payloads)
+        for model in ("gpt-4.1-mini", "gpt-5-mini")
+    )
+    assert quick.exact and not slow.exact
+    assert (slow.calls, slow.tokens_out) == (quick.calls, quick.tokens_out + THOUGHT_MEAN * quick.calls)
+    assert (quick.cost, slow.cost) == (
+        pytest.approx(quick.tokens_out / 1e6),
+        pytest.approx(slow.tokens_out / 1e6),
+    )
 
 
 # -- what it would cost ------------------------------------------------------------------------------------------------
