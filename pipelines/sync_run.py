@@ -43,6 +43,8 @@ class SyncOutcome:
     notes: list[str] = field(default_factory=list[str])
     more: bool = False
     """This was a slice, and more is to come."""
+    waiting: int = 0
+    """Documents that wait for the answer of a batch."""
 
     def add(self, other: "SyncOutcome") -> None:
         """Count what the next slice did."""
@@ -77,6 +79,8 @@ def run_sync(settings: Settings, company: Company, asked: Asked, progress: Progr
             except CompanyBusy:  # the sensor came between two slices
                 whole.more = False
                 whole.notes.append(f"another run goes on with the rest: casebook status {company.id}")
+    with registry.store(company.id) as store:
+        whole.waiting = store.waiting()
     return whole
 
 

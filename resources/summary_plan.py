@@ -4,15 +4,16 @@ Belongs here: walking what is not summarised yet, and saying what it comes to in
 tokens or money (``resources/llm``), or which documents those are (``domain/derive``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from domain import kb_stages, ticket_stages
 from domain.company import Company
 from domain.derive import Stage, pending
+from domain.fingerprint import fingerprint
 from domain.stage import Report
-from domain.summary_prompt import Kind
-from domain.writer import Writer
+from domain.summary_prompt import PROMPT_VERSION, Kind
+from domain.writer import MODEL, Writer
 from resources.clock import utc_now
 from resources.companies import Companies
 from resources.company_run import Progress
@@ -28,8 +29,9 @@ _TYPICAL_TOKENS = 700
 
 @dataclass(slots=True)
 class StagePlan:
-    """One stage: ``documents`` without a summary of this prompt and model, of which ``renewed`` have an older one.
-    ``cost`` is in US dollars, None without a known price; ``left_out`` counts, by rule, what is not summarised."""
+    """One stage: ``documents`` without a summary of this prompt and model, of which ``renewed`` have an older one; not
+    among them are those that are ``in_batches``, which come to ``batch_cost`` at the most. Costs are in US dollars, None
+    without a known price; ``left_out`` counts, by rule, what is not summarised."""
 
     documents: int = 0
     renewed: int = 0
@@ -39,6 +41,8 @@ class StagePlan:
     cost: float | None = 0.0
     seconds: float | None = 0.0
     exact: bool = True
+    in_batches: int = 0
+    batch_cost: float | None = 0.0
     left_out: dict[str, int] = field(default_factory=dict[str, int])
 
     def add(self, estimate: Estimate) -> None:
@@ -104,13 +108,25 @@ def _planned(
     now: str,
     progress: Progress,
 ) -> StagePlan:
-    planned = StagePlan()
+    batches = store.batches(stage.target)
+    requests, cost = sum(batch.requests for batch in batches), _sum([batch.cost for batch in batches])
+    planned = StagePlan(in_batches=requests, batch_cost=cost)
+    models = {one.model for one in summariser.providers}
+    wanted = (
+        batch for batch in batches if batch.model in models and batch.made_by.startswith(f"{MODEL}{PROMPT_VERSION} ")
+    )
+    coming = [batch.id for batch in wanted]
     for window in pending(stage, store, now=now, left_out=planned.left_out):
-        rows = store.get(stage.target, window.doc_ids)
-        before = [None if (row := rows.get(doc_id)) is None else row.payload for doc_id in window.doc_ids]
-        planned.documents += len(window.values)
+        given = list(zip(window.doc_ids, window.values, strict=True))
+        if coming:
+            hashes = [fingerprint(value) for value in window.values]
+            there = store.in_batch(coming, hashes)
+            given = [one for one, source_hash in zip(given, hashes, strict=True) if source_hash not in there]
+        rows = store.get(stage.target, [doc_id for doc_id, _ in given])
+        before = [None if (row := rows.get(doc_id)) is None else row.payload for doc_id, _ in given]
+        planned.documents += len(given)
         planned.renewed += sum(one is not None for one in before)
-        estimate = summariser.estimate(kind, window.values, before)
+        estimate = summariser.estimate(kind, [value for _, value in given], before)
         planned.add(estimate)
         plan.unpriced = sorted({*plan.unpriced, *estimate.unpriced})
         progress(f"counting tokens of {stage.target}", Report(read=planned.documents))
@@ -131,6 +147,8 @@ def _lines(plan: SummaryPlan, store: SqlCompanyStore, tickets: int | None) -> It
                 f"  {name}: {stage.documents:,} texts{again}: {stage.calls:,} calls, {about}{stage.tokens_in:,} tokens in, "
                 f"about {stage.tokens_out:,} out, {about}{money}{time}."
             )
+        if stage.in_batches:
+            yield f"    on their way: {stage.in_batches:,} texts in batches, which come {_at_most(stage.batch_cost)}"
         for reason, count in sorted(stage.left_out.items()):
             yield f"    left out: {count:,} {reason}"
     if plan.unpriced:
@@ -140,4 +158,15 @@ def _lines(plan: SummaryPlan, store: SqlCompanyStore, tickets: int | None) -> It
         tokens = missing * _TYPICAL_TOKENS
         yield f"  {missing:,} tickets are not fetched yet: roughly {tokens:,} tokens more, if all are solved."
     limit = "no budget is set" if plan.budget is None else f"of {plan.budget:.2f} US$ that budget_monthly allows"
-    yield f"  This month {plan.month:.4f} US$ were paid; {limit}."
+    ahead = [stage.batch_cost for stage in plan.stages.values() if stage.in_batches]
+    coming = f", and batches on their way come {_at_most(_sum(ahead))}" if ahead else ""
+    yield f"  This month {plan.month:.4f} US$ were paid{coming}; {limit}."
+
+
+def _sum(costs: Sequence[float | None]) -> float | None:
+    """None where one is not known."""
+    return None if None in costs else sum(cost or 0.0 for cost in costs)
+
+
+def _at_most(cost: float | None) -> str:
+    return "at an unknown price" if cost is None else f"to {cost:.4f} US$ at the most"

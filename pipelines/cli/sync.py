@@ -124,6 +124,8 @@ def show_outcome(outcome: "SyncOutcome") -> None:
     failed = sum(counts["failed"] for counts in outcome.assets.values())
     if failed:
         out.print(f"{failed} documents wait in the queue: casebook queue {outcome.company}")
+    if outcome.waiting:
+        out.print(f"{outcome.waiting:,} documents wait for a batch to be answered: casebook cost {outcome.company}")
 
 
 def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = Json) -> None:

@@ -413,6 +413,11 @@ class SqlCompanyStore:
         query = sa.select(c.doc_id).where(c.company_id == self.company, c.target == target, c.waits)
         return self._one(query.limit(1)) is not None
 
+    def waiting(self) -> int:
+        """How many documents wait for an answer, in all queues."""
+        c = schema.queue.c
+        return self._one(sa.select(sa.func.count()).where(c.company_id == self.company, c.waits))
+
     def forgotten(self) -> dict[str, str]:
         """The hashes of what must not come back (``domain/forgotten``), each with when it was forgotten."""
         c = schema.forgotten.c
