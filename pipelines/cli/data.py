@@ -23,6 +23,7 @@ _WAITING = {
     "attachments": "tickets that are here and can be searched, without the text of a file that could not be read",
 }
 """What it means to wait for a table, or for ``stage.ATTACHMENTS``; for the other tables: that a row could not be made."""
+_IN_BATCH = "wait for a batch; the sync after it is answered takes them in"
 
 
 def tickets(
@@ -111,8 +112,9 @@ def queue(
         out.print(table("for", "document", "status", "priority", "retries", "due", "reason", rows=rows))
         if len(waiting) > limit:
             out.print(f"[dim]and {len(waiting) - limit:,} more: --limit {len(waiting)}[/]")
-        for target in dict.fromkeys(entry.target for entry in waiting):
-            out.print(f"[dim]{target}: {_WAITING.get(target) or f'could not be made ({TABLES[target]})'}[/]")
+        for target, waits in dict.fromkeys((entry.target, entry.waits) for entry in waiting):
+            failed = _WAITING.get(target) or f"could not be made ({TABLES[target]})"
+            out.print(f"[dim]{target}: {_IN_BATCH if waits else failed}[/]")
         if any(entry.status == "dead" for entry in waiting):
             out.print(f"[dim]dead: not tried again until it changes, or: casebook queue {company.id} --retry[/]")
     else:

@@ -105,7 +105,10 @@ def explain(
         out.print(f"[bold]{step.table:18}[/] {step.state:7}" + (wrote if step.seq else ""))
         if step.made_by:
             out.print(f"{'':26}[dim]from {escape(step.source_hash[:20])} by {escape(step.made_by)}[/]", soft_wrap=True)
-    out.print(f"vector: {told.point_id} {'is' if told.in_index else 'is not'} in the index")
+    if told.data_type == "kb":
+        out.print("vector: none; articles are not searched yet")
+    else:
+        out.print(f"vector: {told.point_id} {'is' if told.in_index else 'is not'} in the index")
     for entry in told.waiting:
         out.print(
             f"[yellow]waiting[/] for {entry.target}: {escape(entry.reason)} ({entry.retries} retries, due {entry.due})"

@@ -23,6 +23,7 @@ from domain.stage import NEVER, tables_of
 from sandbox.serve import Sandbox
 from tests.conftest import TICKETS, add
 from tests.homes import ROOT, Home, casebook, done, start
+from tests.pipelines.test_llm import add_provider
 
 CASEBOOK = Path(sys.executable).with_name("casebook")
 TINY = "ticket_id,subject,description\n1,Wifi drops,My wifi keeps dropping every hour.\n2,Invoice,The total is wrong.\n"
@@ -644,6 +645,34 @@ def test_sync_tells_people_one_line_an_asset(synced: Home) -> None:
     assert lines[-1].startswith("Done: made in ")
 
 
+def test_what_is_in_a_batch_is_told_and_not_planned_again(synced: Home, helpdesk: Sandbox) -> None:
+    helpdesk.llm_admin("one", "reset")
+    add_provider(helpdesk, "made", "one")
+    assert done("sync", "made", "--json").json["waiting"] == 0
+    helpdesk.llm_admin("one", "options", batch_polls=None)
+    helpdesk.admin("made", "edit", count=40, seed=5)
+    said = done("sync", "made", "--batch", "--only", "tickets")
+    waiting = [entry for entry in done("queue", "made", "--json").json["queue"] if entry["status"] == "waiting"]
+    assert f"{len(waiting)} documents wait for a batch to be answered: casebook cost made" in said.out.splitlines()[-1]
+    assert done("sync", "made", "--only", "tickets", "--json").json["waiting"] == len(waiting) > 0
+    queue = done("queue", "made").out
+    assert "ticket_summaries: wait for a batch" in queue and "could not be made" not in queue
+
+    (batch,) = done("cost", "made", "--json").json["batches"]
+    add_provider(helpdesk, "made", "two", "gpt-4.1-nano")  # all is walked again; the batch's model is one of ours still
+    planned = done("plan", "made", "--json").json["summaries"]
+    stage = planned["stages"]["ticket_summaries"]
+    assert (stage["in_batches"], stage["batch_cost"]) == (batch["requests"], batch["cost"])
+    assert stage["documents"] + stage["in_batches"] == len(synced.points("made"))
+    assert (
+        f"    on their way: {batch['requests']} texts in batches, which come to {batch['cost']:.4f} US$ at the most"
+        in (planned["lines"])
+    )
+    assert f"and batches on their way come to {batch['cost']:.4f} US$ at the most" in planned["lines"][-1]
+    for name in ("one", "two"):
+        helpdesk.llm_admin(name, "reset")
+
+
 def test_status_counts_and_says_that_no_daemon_runs(read_only: Home) -> None:
     said = done("status", "--json")
     assert said.err == ""
@@ -725,6 +754,8 @@ def test_explain_prints_the_whole_way(read_only: Home) -> None:
     shown = done("explain", "made", doc_id).out
     assert f"vector: {told['point_id']} is in the index" in shown
     assert str(told["source"]["conversations"]) in shown
+    article = min(read_only.rows("made")["raw_kb"])
+    assert "vector: none; articles are not searched yet" in done("explain", "made", article, "--in", "kb").out
 
 
 @pytest.mark.parametrize("table", ["raw_tickets", "merged_tickets", "ticket_embeddings"])
