@@ -8,6 +8,7 @@ stay at the provider until all of them are stored: only then it counts as ended.
 in the queue; nothing else asks for it. Whoever asked for batches gets them until all is handed in, in later runs too.
 """
 
+import json
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,8 @@ from resources.storage.sql import SqlCompanyStore
 
 _AT_ONCE = 500
 """Calls, or results, that are stored in one commit."""
+_MOST_TOKENS = 100_000_000
+"""Of one call; more is no count."""
 _COMING = Later("it is in a batch that is not answered yet")
 _HANDED_IN = Later("it is handed in with a batch")
 
@@ -52,15 +55,16 @@ class Answers:
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("")  # a temporary file, which SQLite removes
-        self._db.execute("CREATE TABLE answers (hash TEXT PRIMARY KEY, provider TEXT, body BLOB) WITHOUT ROWID")
+        self._db.execute("CREATE TABLE answers (hash TEXT PRIMARY KEY, provider TEXT, body TEXT) WITHOUT ROWID")
 
     def put(self, source_hash: str, provider: str, body: Json) -> None:
-        self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (source_hash, provider, orjson.dumps(body)))
+        packed = json.dumps(body)  # numbers of any size, as providers may send them
+        self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (source_hash, provider, packed))
 
     def get(self, source_hash: str) -> tuple[str, Json] | None:
         """The provider's name and what it said."""
         found = self._db.execute("SELECT provider, body FROM answers WHERE hash = ?", (source_hash,)).fetchone()
-        return found and (found[0], orjson.loads(found[1]))
+        return found and (found[0], json.loads(found[1]))
 
     def __contains__(self, source_hash: str) -> bool:
         return self._db.execute("SELECT 1 FROM answers WHERE hash = ?", (source_hash,)).fetchone() is not None
@@ -97,7 +101,8 @@ class Backfill:
         self._kind: Kind = kind
         self._stage, self._run_id, self._now, self._more = stage, run_id, now, more
         self._direct = summariser.make(kind)
-        self._state: dict[str, bool] = {"wanted": False, "unsent": False, **(store.state(self._state_name) or {})}
+        begun: dict[str, Any] = {"wanted": False, "unsent": False, "files": []}
+        self._state = {**begun, **(store.state(self._state_name) or {})}
         if is_wanted and not self._state["wanted"]:
             self._remember(wanted=True)
         self._running: list[Batch] = []
@@ -128,13 +133,13 @@ class Backfill:
         return report
 
     def _wants_on(self, report: Report) -> bool:
-        return self._state["wanted"] and (bool(report.paused) or self._was_refused or self._more)
+        return bool(self._state["wanted"]) and (bool(report.paused) or self._was_refused or self._more)
 
     @property
     def _state_name(self) -> str:
         return f"{self._stage} batches"
 
-    def _remember(self, **changes: bool) -> None:
+    def _remember(self, **changes: Any) -> None:
         changed = {**self._state, **changes}
         if changed != self._state:
             with self._store.begin(self._run_id, self._now) as write:
@@ -145,6 +150,7 @@ class Backfill:
 
     def _take_in(self, stage: Stage, derive: Derive, answers: Answers) -> Report:
         """Fetch what has ended, store every answer that is a summary, and close: all before anything new is paid for."""
+        self._delete_files()
         ended: list[tuple[Batch, Progress]] = []
         batches = self._store.batches(self._stage)
         for batch in batches:
@@ -188,10 +194,10 @@ class Backfill:
 
     def _fetch(self, batch: Batch, client: BatchClient, answers: Answers) -> None:
         """All answers, each with what it cost in the ledger: also those that nobody waits for any more were paid for."""
-        priced = self._price_of(batch)
+        priced, inputs = self._price_of(batch), self._store.batch_inputs(batch.id)
         spent: list[Spent] = []
         for source_hash, came in client.results(batch.remote_id):
-            if isinstance(came, Trouble):
+            if isinstance(came, Trouble) or source_hash not in inputs:
                 continue
             spent.append(_spent(batch, priced, source_hash, came))
             if self._counts(batch):
@@ -239,7 +245,8 @@ class Backfill:
 
     def _close(self, ended: Sequence[tuple[Batch, Progress]]) -> None:
         """All at once with what follows from it: a kill in between must not leave documents that wait for nothing."""
-        self._state["unsent"] = True
+        files = [[batch.provider, batch.remote_id] for batch, _ in ended if batch.remote_id]
+        self._state = {**self._state, "unsent": True, "files": files}
         with self._store.begin(self._run_id, self._now) as write:
             for batch, progress in ended:
                 said = progress.note or f"{progress.state}: {progress.answered:,} of {batch.requests:,} answered"
@@ -247,13 +254,20 @@ class Backfill:
                 self._notes.append(f"batch {batch.id} {said}")
             write.release(self._stage)
             write.save_state(self._state_name, self._state)
-        for batch, _ in ended:
-            client = self._client_of(batch)
-            if client and batch.remote_id:
-                try:
-                    client.delete_files(batch.remote_id)
-                except Trouble as trouble:
-                    self._notes.append(f"the files of batch {batch.id} are still there: {trouble.said}")
+        self._delete_files()
+
+    def _delete_files(self) -> None:
+        """The files of batches that were taken in, also by a run that was killed before it came to this."""
+        left: list[list[str]] = []
+        for provider, remote_id in self._state["files"]:
+            client = self._client_at(provider)
+            try:
+                if client:
+                    client.delete_files(remote_id)
+            except Trouble as trouble:
+                left.append([provider, remote_id])
+                self._notes.append(f"the files of a batch are still at {provider}: {trouble.said}")
+        self._remember(files=left)
 
     # -- in derive -----------------------------------------------------------------------------------------------------
 
@@ -393,9 +407,12 @@ class Backfill:
             write.save_batch(batch)
 
     def _client_of(self, batch: Batch) -> BatchClient | None:
-        if batch.provider not in {one.name for one in self._summariser.providers}:
-            return None
-        return BatchClient(self._summariser.client(batch.provider))
+        return self._client_at(batch.provider)
+
+    def _client_at(self, provider: str) -> BatchClient | None:
+        """None for a provider that is not there any more."""
+        known = {one.name for one in self._summariser.providers}
+        return BatchClient(self._summariser.client(provider)) if provider in known else None
 
     def _price_of(self, batch: Batch) -> Price | None:
         """Of the model that it was given to, which the provider may not have now."""
@@ -405,7 +422,10 @@ class Backfill:
 
 def _spent(batch: Batch, priced: Price | None, source_hash: str, came: Json) -> Spent:
     reply = read_reply(batch.provider, came)
-    tokens_in, tokens_out = reply.tokens_in or 0, reply.tokens_out or 0
+    # What is not told, or is no number that could be, is taken for the most that it can be.
+    most = batch.tokens // max(1, batch.requests)
+    told = (most if count is None or count > _MOST_TOKENS else count for count in (reply.tokens_in, reply.tokens_out))
+    tokens_in, tokens_out = told
     cost = priced.cost(tokens_in, tokens_out, batch=True) if priced else None
     return Spent(f"{batch.id} {source_hash}", batch.provider, batch.model, "batch", 1, tokens_in, tokens_out, cost)
 

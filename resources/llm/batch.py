@@ -8,6 +8,7 @@ paid for twice, and a file that was uploaded for nothing is not left behind.
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ import httpx2
 import openai
 from openai.types import Batch as Remote
 
+from domain.fingerprint import clean
 from resources.llm.base import BadModel, Json, Overloaded, Trouble, Unanswered
 from resources.llm.client import Client, Unclear, broken, meaning, read_reply
 
@@ -30,6 +32,7 @@ MOST_LINES, MOST_BYTES = 50_000, 200_000_000
 #: Bytes of a file that are kept in memory while it is written.
 IN_MEMORY = 16_000_000
 _METADATA = "casebook"
+_PLAIN = re.compile(r"[a-z]{1,20}(?:_[a-z]{1,20}){0,5}")
 _STATES: dict[str, State] = {name: name for name in ("completed", "expired", "cancelled", "failed")}
 _NOT_RUN = {
     "batch_expired": "the batch expired before this line was answered",
@@ -68,8 +71,16 @@ class BatchClient:
     All methods raise a ``Trouble``; nothing is lost then, and the same call may be made again later. Not for threads.
     """
 
-    def __init__(self, client: Client, *, most_lines: int = MOST_LINES, most_bytes: int = MOST_BYTES) -> None:
-        self._client, self._name = client, client.provider.name
+    def __init__(
+        self,
+        client: Client,
+        *,
+        most_lines: int = MOST_LINES,
+        most_bytes: int = MOST_BYTES,
+        patience: float | None = None,
+    ) -> None:
+        """``patience``: seconds for an answer; None: the client's own."""
+        self._client, self._name, self._patience = client, client.provider.name, patience
         self._most_lines, self._most_bytes = most_lines, most_bytes
         self._endpoint = "/chat/completions" if client.provider.style == "azure" else "/v1/chat/completions"
 
@@ -161,16 +172,12 @@ class BatchClient:
             batch = self._retrieve(remote_id)
         except BadModel:
             return Progress("failed", note=f"{self._name} does not have the batch any more")
-        counts = batch.request_counts
-        codes = sorted({one.code or "unknown" for one in (batch.errors and batch.errors.data) or []})
-        return Progress(
-            _STATES.get(batch.status, "running"),
-            counts.total if counts else 0,
-            counts.completed if counts else 0,
-            counts.failed if counts else 0,
-            f"{self._name} did not take the batch ({', '.join(codes)})" if codes else "",
-            _FULL in codes,
-        )
+        errors = getattr(batch.errors, "data", None)
+        codes = sorted({_code(one) for one in errors}) if isinstance(errors, list) else []
+        total, answered, failed = (_number(batch.request_counts, name) for name in ("total", "completed", "failed"))
+        note = f"{self._name} did not take the batch ({', '.join(codes)})" if codes else ""
+        state = _STATES.get(str(batch.status), "running")
+        return Progress(state, total, answered, failed, note, _FULL in codes)
 
     def results(self, remote_id: str) -> Iterator[tuple[str, Json | Trouble]]:
         """What came of each line, in no order: a chat completion's JSON (``read_reply``), or why there is none.
@@ -179,14 +186,18 @@ class BatchClient:
         """
         batch = self._retrieve(remote_id)
         for name in (batch.output_file_id, batch.error_file_id):
-            if name:
+            if isinstance(name, str) and name:
                 yield from filter(None, map(self._result, self._downloaded(name)))
 
     def delete_files(self, remote_id: str) -> None:
-        """Delete a batch's files at the provider, once all is read: they hold the texts of tickets."""
-        batch = self._retrieve(remote_id)
+        """Delete a batch's files at the provider, once all is read: they hold the texts of tickets. Those of a batch that it
+        does not have any more are gone."""
+        try:
+            batch = self._retrieve(remote_id)
+        except BadModel:
+            return
         for name in (batch.input_file_id, batch.output_file_id, batch.error_file_id):
-            if name:
+            if isinstance(name, str) and name:
                 self._delete(name)
 
     def cancel(self, remote_id: str) -> None:
@@ -202,7 +213,8 @@ class BatchClient:
 
     @property
     def _sdk(self) -> openai.OpenAI:
-        return self._client.sdk
+        sdk = self._client.sdk
+        return sdk if self._patience is None else sdk.with_options(timeout=self._patience)
 
     def _line(self, custom_id: str, body: Json) -> bytes:
         line = {"custom_id": custom_id, "method": "POST", "url": self._endpoint, "body": body}
@@ -231,8 +243,8 @@ class BatchClient:
 
     def _result(self, line: bytes) -> tuple[str, Json | Trouble] | None:
         """One line of an output or error file; None for one that cannot be read."""
-        with suppress(ValueError, LookupError, TypeError, AttributeError):
-            read = json.loads(line)
+        with suppress(ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
+            read, _ = clean(json.loads(line))
             return str(read["custom_id"]), self._answer(read)
         return None
 
@@ -276,6 +288,17 @@ def _trouble(found: Exception) -> Trouble:
         return found.trouble
     assert isinstance(found, Trouble)
     return found
+
+
+def _code(error: Any) -> str:
+    """What kind of error it is, if that is a plain word: whatever else a provider says is not handed on."""
+    code = getattr(error, "code", None)
+    return code if isinstance(code, str) and _PLAIN.fullmatch(code) else "unknown"
+
+
+def _number(counts: Any, name: str) -> int:
+    value = getattr(counts, name, 0)
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _file_name(local_id: str) -> str:

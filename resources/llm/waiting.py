@@ -20,6 +20,9 @@ from resources.llm.budget import Budget
 from resources.llm.summariser import Summariser, open_summariser
 from resources.storage.sql import SqlCompanyStore
 
+_PATIENCE = 10.0
+"""Seconds for an answer: somebody waits for this one, and can ask again."""
+
 
 def ended_batches(companies: Companies, company: Company) -> list[str]:
     """The ids of batches that run no longer, and are not taken in. Asks no provider when there is no batch. Raises
@@ -81,7 +84,7 @@ def _client(summariser: Summariser | None, batch: Batch) -> BatchClient | None:
     """None for a batch whose provider is not there any more."""
     if summariser is None or batch.provider not in {one.name for one in summariser.providers}:
         return None
-    return BatchClient(summariser.client(batch.provider))
+    return BatchClient(summariser.client(batch.provider), patience=_PATIENCE)
 
 
 def _runs(client: BatchClient | None, batch: Batch) -> bool:
