@@ -9,9 +9,11 @@ from domain.company import PLATFORMS, SETTINGS, Company, company_id, read_settin
 from domain.errors import InputError
 from pipelines.cli.forget import report
 from pipelines.cli.keys import GivenKey, KeyEnv, KeyRef, KeyStdin, given_key, one_key, to_be_stored
+from pipelines.cli.llm import batches_wait
 from pipelines.cli.output import Json, err, out, print_json, table
 
 if TYPE_CHECKING:
+    from resources.companies import Companies
     from resources.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Add, check, change and remove companies.")
@@ -153,7 +155,6 @@ def set_settings(
     from dataclasses import replace
 
     from resources.companies import Companies
-    from resources.llm.budget import refuse_unkept
     from resources.settings import Settings
 
     installation = Settings()
@@ -166,7 +167,7 @@ def set_settings(
     key = _helpdesk_key(installation, company, key_env, key_stdin, key_ref)
     if not (pairs or url or path or user or key):
         raise InputError("nothing to set.", remedy="Say KEY=VALUE, --url, --path, --user or --key-….")
-    refuse_unkept([] if "llm_providers" in settings else company.providers, settings.get("budget_monthly"))
+    _refuse_for_providers(registry, company, settings)
     account = ""
     if url or path or key or (company.platform == "zendesk" and "helpdesk_user" in settings):
         endpoint = _endpoint(company.platform, url, path) if url or path else company.endpoint
@@ -187,6 +188,16 @@ def set_settings(
             out.print(f"{company.id} has another key now: {escape(account)}")
         for name in settings:
             out.print(f"{name} = {escape(_default(changed.setting(name)))}")
+
+
+def _refuse_for_providers(registry: "Companies", company: Company, settings: dict[str, Any]) -> None:
+    """Settings that the company's LLM providers stand against."""
+    from resources.llm.budget import refuse_unkept
+
+    if "llm_providers" in settings:  # which can only be none
+        batches_wait(registry, company, company.providers)
+    else:
+        refuse_unkept(company.providers, settings.get("budget_monthly"))
 
 
 @app.command()
@@ -247,13 +258,18 @@ def remove(
     """Erase a company from every store (tables, vectors, Parquet files, key, settings), and search all stores for it."""
     from resources import erase
     from resources.companies import Companies
+    from resources.llm.waiting import cancel_batches
     from resources.settings import Settings
 
     settings = Settings()
-    company = Companies(settings).get(id)
+    registry = Companies(settings)
+    company = registry.get(id)
     if not yes:
         raise InputError(f"removing {company.id!r} erases all of its data.", remedy="Say --yes if you mean it.")
+    with registry.lock(company.id, "company remove"):
+        left = cancel_batches(registry, company)
     erased = erase.remove(settings, company)
+    erased.out_of_reach[:0] = left
     report(
         erased,
         "removed",

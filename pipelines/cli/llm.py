@@ -5,18 +5,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from domain.errors import InputError
+from domain.errors import CompanyBusy, InputError
 from domain.provider import OPENAI_URL, Provider, provider
 from pipelines.cli.keys import GivenKey, KeyEnv, KeyRef, KeyStdin, given_key, one_key, to_be_stored
-from pipelines.cli.output import Json, out, print_json, table
+from pipelines.cli.output import Json, err, out, print_json, table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from domain.company import Company
     from resources.companies import Companies
+    from resources.llm.base import Reply
 
 app = typer.Typer(no_args_is_help=True, help="Add, check, change and remove the LLM providers of a company.")
 
 Name = Annotated[str, typer.Argument(help="What you call the provider: a-z, 0-9 and '-'.")]
+GiveUp = Annotated[
+    bool,
+    typer.Option(
+        "--give-up", help="Cancel its batches; their texts are asked for again, answered ones may be charged."
+    ),
+]
 
 
 @app.command()
@@ -43,6 +52,7 @@ def add(
     key_env: KeyEnv = None,
     key_stdin: KeyStdin = False,
     key_ref: KeyRef = None,
+    give_up: GiveUp = False,
     json: bool = Json,
 ) -> None:
     """Let an LLM write the company's summaries, after proving that it answers; or change the provider of that name.
@@ -76,8 +86,9 @@ def add(
     key = given_key(settings, company.id, key_env, key_stdin, key_ref)
     if wanted.auth == "none" and key:
         raise InputError(f"provider {name!r} needs no key.", "It has auth none.", "Leave the key or --auth none out.")
+    now = next((one for one in company.providers if one.name == name), None)
     if wanted.auth != "none" and not key and not registry.stored_secret(company, wanted.secret_name):
-        if now := next((one for one in company.providers if one.name == name), None):
+        if now:
             raise InputError(
                 f"the key of {name!r} does not go to another address.",
                 f"It belongs to {now.url} (style {now.style}, auth {now.auth}).",
@@ -85,7 +96,11 @@ def add(
             )
         raise one_key()
     refuse_unkept([wanted], company.setting("budget_monthly"))
-    answered = _check(wanted, key.clear if key else registry.llm_key(company, wanted))
+    is_another = bool(now) and (now.model, now.url, now.deployment) != (wanted.model, wanted.url, wanted.deployment)
+    has_batches = is_another and batches_wait(registry, company, [wanted], give_up=give_up)
+    answered = _check(registry, company, wanted, key.clear if key else registry.llm_key(company, wanted))
+    if has_batches:
+        _give_up(registry, company, wanted)
     with to_be_stored(settings, key) as stored:
         registry.set_provider(company, wanted, stored if key else None)
     if json:
@@ -125,7 +140,7 @@ def check(id: Annotated[str, typer.Argument(help="The company.")], json: bool = 
     outcome: dict[str, dict[str, Any]] = {}
     for one in company.providers:
         try:
-            outcome[one.name] = {"ok": True, **_check(one, registry.llm_key(company, one))}
+            outcome[one.name] = {"ok": True, **_check(registry, company, one, registry.llm_key(company, one))}
         except InputError as error:
             outcome[one.name] = {"ok": False, "says": str(error)}
     if json:
@@ -156,7 +171,7 @@ def key(
     given = given_key(settings, company.id, key_env, key_stdin, key_ref)
     if given is None:
         raise one_key()
-    answered = _check(wanted, given.clear)
+    answered = _check(registry, company, wanted, given.clear)
     _store(registry, company, wanted, given)
     if json:
         print_json({"company": company.id, "provider": name, **answered})
@@ -165,7 +180,9 @@ def key(
 
 
 @app.command()
-def remove(id: Annotated[str, typer.Argument(help="The company.")], name: Name, json: bool = Json) -> None:
+def remove(
+    id: Annotated[str, typer.Argument(help="The company.")], name: Name, give_up: GiveUp = False, json: bool = Json
+) -> None:
     """Ask a provider no more, and forget its key. Summaries that it wrote stay."""
     from resources.companies import Companies
     from resources.settings import Settings
@@ -173,19 +190,8 @@ def remove(id: Annotated[str, typer.Argument(help="The company.")], name: Name, 
     registry = Companies(Settings())
     company = registry.get(id)
     wanted = _named(company, name)
-    with registry.store(company.id) as store:
-        waiting = [
-            one
-            for stage in ("ticket_summaries", "kb_summaries")
-            for one in store.batches(stage)
-            if one.provider == name
-        ]
-    if waiting:
-        raise InputError(
-            f"provider {name!r} has batches that are not collected.",
-            f"{len(waiting)} batches, {sum(one.requests for one in waiting):,} requests.",
-            f"They come with a later sync; see them with 'casebook cost {company.id}'.",
-        )
+    if batches_wait(registry, company, [wanted], give_up=give_up):
+        _give_up(registry, company, wanted)
     left = registry.drop_provider(company, wanted).providers
     if json:
         print_json({"company": company.id, "removed": name, "providers": [one.name for one in left]})
@@ -209,6 +215,33 @@ def _named(company: "Company", name: str) -> Provider:
     raise InputError(f"company {company.id!r} has no provider {name!r}.", f"Known: {known}.")
 
 
+def batches_wait(
+    registry: "Companies", company: "Company", providers: "Sequence[Provider]", *, give_up: bool = False
+) -> bool:
+    """Whether one of these has batches, which nobody else could take in. Raises ``InputError`` then, unless they are to be
+    given up."""
+    from resources.company_run import SUMMARISED
+
+    names = {one.name for one in providers}
+    with registry.store(company.id) as store:
+        waiting = [one for stage in SUMMARISED.values() for one in store.batches(stage) if one.provider in names]
+    if waiting and not give_up:
+        raise InputError(
+            f"provider {waiting[0].provider!r} has batches that are not taken in.",
+            f"{len(waiting)} batches, {sum(one.requests for one in waiting):,} requests.",
+            f"A later sync takes them in ('casebook cost {company.id}' lists them); or cancel them with --give-up, of "
+            "'casebook llm add' and 'casebook llm remove'.",
+        )
+    return bool(waiting)
+
+
+def _give_up(registry: "Companies", company: "Company", wanted: Provider) -> None:
+    from resources.llm.waiting import give_up_batches
+
+    count = give_up_batches(registry, company, wanted.name)
+    err.print(f"Batches of {wanted.name} that were given up: {count}")
+
+
 def _store(registry: "Companies", company: "Company", wanted: Provider, given: GivenKey) -> None:
     with to_be_stored(registry.settings, given) as stored:
         registry.set_llm_key(company, wanted, stored)
@@ -226,7 +259,7 @@ _TEST: dict[str, Any] = {
 """What a provider is asked to summarise, to prove that it can; some 700 tokens."""
 
 
-def _check(wanted: Provider, clear: str) -> dict[str, Any]:
+def _check(registry: "Companies", company: "Company", wanted: Provider, clear: str) -> dict[str, Any]:
     """One summary of a made-up ticket. Raises ``InputError`` that says what stands against it."""
     from contextlib import closing
 
@@ -239,6 +272,7 @@ def _check(wanted: Provider, clear: str) -> dict[str, Any]:
     with closing(Client(wanted, lambda: clear)) as client:
         try:
             reply = client.chat(sized(wanted, Call(asked, answer_schema(), 600, 0)))
+            _into_ledger(registry, company, wanted, asked, reply)
             parse(reply.text)
         except Trouble as trouble:
             raise InputError(f"provider {wanted.name!r} cannot be used.", trouble.said) from None
@@ -248,6 +282,28 @@ def _check(wanted: Provider, clear: str) -> dict[str, Any]:
             ) from None
         says = f"{reply.model or wanted.model}, a summary as {client.mode}"
     return {"says": says, "mode": client.mode, "tokens": (reply.tokens_in or 0) + (reply.tokens_out or 0)}
+
+
+def _into_ledger(
+    registry: "Companies", company: "Company", by: Provider, asked: "Sequence[Mapping[str, str]]", reply: "Reply"
+) -> None:
+    """It was paid for, whatever it is worth. Left out where a run writes: nobody waits for so little."""
+    from contextlib import suppress
+    from uuid import uuid4
+
+    from domain.stage import Spent
+    from resources.clock import utc_now
+    from resources.llm.prices import price
+    from resources.llm.summariser import call_id
+    from resources.llm.tokens import count_messages, count_tokens
+
+    tokens_in = count_messages(asked, by.model) if reply.tokens_in is None else reply.tokens_in
+    tokens_out = count_tokens(reply.text, by.model) if reply.tokens_out is None else reply.tokens_out
+    known = price(by)
+    cost = known.cost(tokens_in, tokens_out) if known else None
+    spent = Spent(call_id(by, reply), by.name, by.model, "check", 0, tokens_in, tokens_out, cost)
+    with suppress(CompanyBusy), registry.lock(company.id, "llm check") as open_store, open_store() as store:
+        store.keep_paid("llm check", "", [], [spent], str(uuid4()), utc_now())
 
 
 def _shown(one: Provider) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from domain.company import company_id
 from domain.stage import NEVER
 from sandbox.serve import Sandbox
 from tests.homes import Home, casebook, done
@@ -54,7 +55,8 @@ def plan(id: str = "made") -> Any:
 
 
 def paid(id: str = "made") -> list[dict[str, Any]]:
-    return done("cost", id, "--json").json["lines"]
+    """What summaries cost; what it cost to try providers out is left out."""
+    return [line for line in done("cost", id, "--json").json["lines"] if line["stage"] in STAGES]
 
 
 def total(lines: list[dict[str, Any]], name: str) -> Any:
@@ -301,6 +303,57 @@ def test_what_waits_for_a_batch_that_was_never_sent_is_asked_for(home: Home, llm
     db.close()
     assert sync("--only", "tickets")["ok"]
     assert methods(home) == {MODEL}
+
+
+def waiting_batch(home: Home, llm: Sandbox) -> list[str]:
+    """A batch of the company ``made`` that is on its way; the documents that wait for it."""
+    llm.llm_admin("one", "options", batch_polls=None)
+    sync("--batch", "--only", "tickets")
+    return [entry["doc_id"] for entry in done("queue", "made", "--json").json["queue"]]
+
+
+def test_a_provider_with_batches_changes_only_when_they_are_given_up(home: Home, llm: Sandbox) -> None:
+    waiting = waiting_batch(home, llm)
+    same = ("llm", "add", "made", "one", "--url", llm.llm_url("one"), "--model")
+    for words in (
+        (*same, "gpt-4.1-nano"),
+        ("llm", "remove", "made", "one"),
+        ("company", "set", "made", "llm_providers=none"),
+    ):
+        said = casebook(*words)
+        assert said.code == 2, said
+        assert f"1 batches, {len(waiting)} requests" in " ".join(said.err.split())
+        assert "--give-up" in said.err
+    done(*same, MODEL, "--weight", "2")
+    assert home.company("made").providers[0].weight == 2
+    done(*same, "gpt-4.1-nano", "--give-up")
+    assert {one["status"] for one in llm.llm_admin("one", "batches")} == {"cancelled"}
+    assert done("cost", "made", "--json").json["batches"] == []
+    assert sync("--only", "tickets")["ok"]
+    assert done("queue", "made", "--json").json["queue"] == []
+    assert "gpt-4.1-nano" in methods(home)
+
+
+def test_a_company_that_leaves_takes_its_batches_with_it(home: Home, llm: Sandbox) -> None:
+    assert waiting_batch(home, llm)
+    done("company", "remove", "made", "--yes")
+    assert {one["status"] for one in llm.llm_admin("one", "batches")} == {"cancelled"}
+
+
+def test_what_is_asked_to_try_a_provider_out_is_in_the_ledger(home: Home, llm: Sandbox) -> None:
+    def tried() -> Any:
+        return [line for line in done("cost", "made", "--json").json["lines"] if line["stage"] == "llm check"]
+
+    assert total(tried(), "calls") == 1  # when it was added
+    tokens = total(tried(), "tokens_in")
+    with home.companies.lock(company_id("made"), "a run"):
+        done("llm", "check", "made")  # nobody waits for so little
+    assert total(tried(), "calls") == 1
+    llm.llm_admin("one", "reset_log")
+    done("llm", "check", "made")
+    log = llm.llm_admin("one", "log")
+    assert (total(tried(), "calls"), total(tried(), "tokens_in")) == (2, tokens + log["tokens_in"])
+    assert {line["purpose"] for line in tried()} == {"check"}
 
 
 # -- what never leaves ---------------------------------------------------------------------------------------------------
