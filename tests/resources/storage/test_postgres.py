@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from domain.company import company_id
 from domain.errors import CompanyBusy, InputError, StorageError, StorageUnavailable
-from domain.stage import Made, Put
+from domain.stage import Made, Put, Spent
 from resources.companies import Companies
 from resources.settings import Settings
 from resources.storage import migrations
@@ -241,6 +241,41 @@ def test_upgrades_at_the_same_time_come_one_after_the_other(postgres_server: Pos
     for thread in threads:
         thread.join()
     assert sorted(done_by) == ["", "0003", "0003", "0003"]
+
+
+def test_a_database_of_version_0002_keeps_its_rows_and_can_pay(postgres: Settings) -> None:
+    """The walls of the new tables included: the application writes into them by its own role."""
+    acme, beta, now = company_id("acme"), company_id("beta"), "2026-01-01T00:00:00Z"
+    with open_storage(postgres).store(acme) as store:
+        store.keep_paid("ticket_embeddings", "m", [("h", "1", Made({"said": "a"}))], [], "run", now)
+        with store.begin("run", now) as write:
+            write.upsert("raw_tickets", [Put(str(n), {"n": n}, f"h{n}", "s", "freshdesk-1") for n in range(9)])
+            write.fail("ticket_summaries", {"bad": "why", "worse": "why"}, dict.fromkeys(("bad", "worse"), now))
+        queue, rows = store.queue(), store.get("raw_tickets", sorted(store.ids("raw_tickets")))
+    with psycopg.connect(postgres.storage_admin) as owner:  # take away what 0003 brought
+        for statement in (
+            "DROP VIEW tickets, processing_queue, feedback",
+            "DROP TABLE ledger, batches, batched, kb_summaries",
+            "ALTER TABLE queue DROP COLUMN priority, DROP COLUMN waits",
+            "ALTER TABLE paid DROP COLUMN data_type",
+            "UPDATE casebook_version SET version_num = '0002'",
+        ):
+            owner.execute(statement)
+    assert (upgrade(postgres).before, upgrade(postgres).before) == ("0002", HEAD)
+    with open_storage(postgres).store(acme) as store:
+        assert (store.queue(), store.due("ticket_summaries", now)) == (queue, ["bad", "worse"])
+        assert store.get("raw_tickets", sorted(store.ids("raw_tickets"))) == rows
+        assert store.ticket_statuses() == {"pending": 9}
+        assert store.paid("m", ["h"])["h"].payload == {"said": "a"}
+        spent = Spent("c1", "one", "gpt", "first", 1, 10, 2, 0.5)
+        store.keep_paid("kb_summaries", "m kb", [("h", "1", Made({}))], [spent], "run", now)
+        with store.begin("run", now) as write:
+            write.forget_paid(["1"])  # of tickets, as all that was kept before is
+            write.wait("kb_summaries", {"1": "in a batch"})
+        assert (store.paid("m", ["h"]), set(store.paid("m kb", ["h"]))) == ({}, {"h"})
+        assert (store.spent(now), store.waiting(), store.batches("kb_summaries")) == (0.5, 1, [])
+    with open_storage(postgres).store(beta) as store:
+        assert (store.spent(now), store.waiting(), store.paid("m kb", ["h"])) == (0.0, 0, {})
 
 
 Changed = Callable[[PostgresServer, Settings], Settings]

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from domain.company import Company, company_id
 from domain.errors import StorageError
-from domain.stage import TABLES, Put
+from domain.stage import TABLES, Made, Put, Spent
 from resources import secrets
 from resources.companies import Companies
 from resources.settings import Settings
@@ -235,22 +235,32 @@ def test_other_errors_of_the_work_are_not_called_the_databases(file: Path) -> No
 # --- a file of an older version ---------------------------------------------------------------------------------------
 
 
-def of_version_1(file: Path) -> None:
+def of_version_3(file: Path) -> None:
     """Take away what the versions since brought."""
-    new = ("ticket_ratings", "raw_kb", "kb_passages", "kb_summaries")
     with sqlite3.connect(file) as plain:
         for view in ("tickets", "processing_queue", "feedback"):
             plain.execute(f"DROP VIEW {view}")
-        for table in ("forgotten", "votes", "ledger", "batches", "batched", *new):
+        for table in ("ledger", "batches", "batched", "kb_summaries"):
+            plain.execute(f"DROP TABLE {table}")
+        for name in ("priority", "waits"):
+            plain.execute(f"ALTER TABLE queue DROP COLUMN {name}")
+        plain.execute("ALTER TABLE paid DROP COLUMN data_type")
+        plain.execute("PRAGMA user_version = 3")
+    plain.close()
+
+
+def of_version_1(file: Path) -> None:
+    of_version_3(file)
+    new = ("ticket_ratings", "raw_kb", "kb_passages")
+    with sqlite3.connect(file) as plain:
+        for table in ("forgotten", "votes", *new):
             plain.execute(f"DROP TABLE {table}")
         plain.execute("DROP INDEX raw_tickets_version")
-        for table in [name for name in TABLES if name not in new]:
+        for table in [name for name in TABLES if name not in (*new, "kb_summaries")]:
             plain.execute(f"ALTER TABLE {table} DROP COLUMN id")
             plain.execute(f"ALTER TABLE {table} DROP COLUMN created_at")
         plain.execute("DROP INDEX queue_doc")
-        for name in ("id", "priority", "waits"):
-            plain.execute(f"ALTER TABLE queue DROP COLUMN {name}")
-        plain.execute("ALTER TABLE paid DROP COLUMN data_type")
+        plain.execute("ALTER TABLE queue DROP COLUMN id")
         plain.execute("PRAGMA user_version = 1")
     plain.close()
 
@@ -282,6 +292,30 @@ def test_a_store_of_version_1_is_upgraded_when_it_is_opened(file: Path) -> None:
         assert {ticket.id for ticket in store.tickets(limit=2000)} == {row.seq for row in before.values()}
         assert store.ticket_statuses() == {"pending": 1000}
         assert [entry.doc_id for entry in store.queue()] == ["bad"]
+
+
+def test_a_store_of_version_3_keeps_its_rows_and_can_pay(file: Path) -> None:
+    with open_store(file.parent, ACME) as store:
+        store.keep_paid("ticket_embeddings", "m", [("h", "1", Made({"said": "a"}))], [], "run", NOW)
+        with store.begin("run", NOW) as write:
+            write.fail("ticket_summaries", {"bad": "why", "worse": "why"}, dict.fromkeys(("bad", "worse"), NOW))
+        queue, rows = store.queue(), store.get("raw_tickets", sorted(store.ids("raw_tickets")))
+    wanted = shape(file)
+    of_version_3(file)
+    assert shape(file) != wanted
+    with open_store(file.parent, ACME) as store:
+        assert (store.queue(), store.due("ticket_summaries", NOW)) == (queue, ["bad", "worse"])
+        assert store.get("raw_tickets", sorted(store.ids("raw_tickets"))) == rows
+        assert store.ticket_statuses() == {"pending": 1000}
+        assert store.paid("m", ["h"])["h"].payload == {"said": "a"}
+        spent = Spent("c1", "one", "gpt", "first", 1, 10, 2, 0.5)
+        store.keep_paid("kb_summaries", "m kb", [("h", "1", Made({}))], [spent], "run", NOW)
+        with store.begin("run", NOW) as write:
+            write.forget_paid(["1"])  # of tickets, as all that was kept before is
+            write.wait("kb_summaries", {"1": "in a batch"})
+        assert (store.paid("m", ["h"]), set(store.paid("m kb", ["h"]))) == ({}, {"h"})
+        assert (store.spent(NOW), store.waiting(), store.batches("kb_summaries")) == (0.5, 1, [])
+    assert shape(file) == wanted
 
 
 def test_a_registry_of_version_1_keeps_its_keys(tmp_path: Path) -> None:
