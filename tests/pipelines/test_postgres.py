@@ -15,6 +15,7 @@ from resources.storage.upgrade import upgrade
 from sandbox.serve import Sandbox
 from tests.conftest import TICKETS, add
 from tests.homes import ROOT, Home, casebook, done, kill_syncs, start
+from tests.pipelines.test_llm import add_provider
 from tests.postgres_server import PostgresServer
 
 MOMENTS = ("raw_tickets", "merged_tickets", "ticket_summaries", "ticket_embeddings", "ticket_collection")
@@ -44,6 +45,45 @@ def test_a_sync_gives_the_rows_and_points_that_it_gives_with_files(
     assert {counts["changed"] for counts in idle["assets"].values()} == {0}
     assert idle["paid"]["calls"] == 0
     looks(home)
+
+
+def test_what_is_paid_is_in_the_ledger_and_what_is_handed_in_waits(postgres_home: Home, helpdesk: Sandbox) -> None:
+    helpdesk.admin("made", "reset")
+    helpdesk.llm_admin("one", "reset")
+    add(helpdesk, "made")
+    add_provider(helpdesk, "made", "one")
+    home = postgres_home
+    first = done("sync", "made", "--json").json
+    assert first["ok"] and all(first["checks"].values())
+    log = helpdesk.llm_admin("one", "log")
+    told = done("cost", "made", "--json").json
+    lines = [line for line in told["lines"] if line["purpose"] != "check"]  # adding a provider asked it something
+    assert sum(line["calls"] for line in lines) == log["calls"] == first["paid"]["llm_calls"] > 0
+    assert {line["stage"] for line in lines} == {"ticket_summaries", "kb_summaries"}
+    assert sum(line["tokens_in"] for line in lines) == log["tokens_in"]
+    assert sum(line["cost"] for line in lines) == pytest.approx(first["paid"]["cost"])
+    assert told["cost"] == pytest.approx(told["month"])
+    idle = done("sync", "made", "--json").json
+    assert (idle["paid"]["llm_calls"], idle["checks"]["paid_for_changes_only"]) == (0, True)
+
+    helpdesk.llm_admin("one", "options", batch_polls=None)
+    helpdesk.admin("made", "edit", count=40, seed=5)
+    handed_in = done("sync", "made", "--batch", "--only", "tickets", "--json").json
+    queue = done("queue", "made", "--json").json["queue"]
+    assert {entry["status"] for entry in queue} == {"waiting"}
+    assert handed_in["waiting"] == len(queue)
+    (batch,) = done("cost", "made", "--json").json["batches"]
+    assert 0 < batch["requests"] <= len(queue)
+    counts = done("tickets", "made", "--json").json["counts"]
+    assert (counts["failed"], counts["processed"]) == (0, len(home.points("made")))
+    helpdesk.llm_admin("one", "batch", do="complete")
+    taken_in = done("sync", "made", "--only", "tickets", "--json").json
+    assert (taken_in["ok"], taken_in["waiting"]) == (True, 0)
+    told = done("cost", "made", "--json").json
+    assert told["batches"] == []
+    batched = [line for line in told["lines"] if line["purpose"] == "batch"]
+    assert sum(line["calls"] for line in batched) == batch["requests"]
+    helpdesk.llm_admin("one", "reset")
 
 
 def in_files(path: Path) -> Home:
