@@ -125,6 +125,7 @@ class Backfill:
             if self._spool:
                 self._spool.file.close()
         self._remember(wanted=self._wants_on(report), unsent=False)
+        report.read += taken.changed + taken.removed
         for name in ("changed", "removed", "made"):
             setattr(report, name, getattr(report, name) + getattr(taken, name))
         for name in ("calls", "tokens", "cost"):
