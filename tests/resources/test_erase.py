@@ -16,11 +16,12 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
+from domain.batch import Batch
 from domain.company import Company, company_id
 from domain.errors import InputError
 from domain.feedback import Vote
 from domain.forgotten import Forgotten, digest
-from domain.stage import ATTACHMENTS, NEVER, TABLES, DataType, Made, Put, tables_of
+from domain.stage import ATTACHMENTS, NEVER, TABLES, DataType, Made, Put, Spent, tables_of
 from resources import audit, erase
 from resources.companies import Companies
 from resources.helpdesk.collect import Collection, Walk, names_state
@@ -99,15 +100,21 @@ def fill(companies: Companies, count: int = 30) -> Company:
             write.fail("merged_tickets", {"3": f"cannot read {says(3)}", "4": "other"}, {"3": NOW, "4": NOW})
             write.fail(ATTACHMENTS, {"3": f"no text in {says(3)}.pdf"}, {"3": NOW})
             write.fail("raw_kb", {"3": f"cannot read {teaches(3)}"}, {"3": NOW})
+            for stage in ("ticket_summaries", "kb_summaries"):
+                batch = Batch(f"b {stage}", stage, "one", "gpt", "m", requests=1, created_at=NOW)
+                write.wait(stage, {"3": "in a batch"})
+                write.save_batch(batch)
+                write.add_to_batch(batch, ["s3"])
             write.save_state("raw_kb gone", ["3", "4"])
             write.vote(Vote("r1", "thumbs_up", NOW, doc_id="3", feedback_text=says(3)))
             write.vote(Vote("r2", "thumbs_up", NOW, doc_id="4", feedback_text="fine"))
             write.save_state("raw_tickets gone", ["3", "4"])
             write.save_state("raw_tickets cursor", {"cursor": {"live": NOW}, "made_by": "x"})
         for number in (3, 4):
-            store.keep_paid(
-                "ticket_summaries", "m", [(f"old {number}", str(number), Made({"said": says(number)}))], [], "run", NOW
-            )
+            spent = [Spent(f"one {number}", "one", "gpt", "first", 1, 10, 2, 0.5)]
+            made, taught = Made({"said": says(number)}), Made({"said": teaches(number)})
+            store.keep_paid("ticket_summaries", "m", [(f"old {number}", str(number), made)], spent, "run", NOW)
+            store.keep_paid("kb_summaries", "m kb", [(f"old {number}", str(number), taught)], [], "run", NOW)
     return company
 
 
@@ -163,7 +170,10 @@ def test_a_document_leaves_every_table_file_and_older_copy(companies: Companies)
             del before[table]["3"]
         for table in TABLES:  # the article of the same id included
             assert store.get(table, sorted(store.ids(table)), vector=True) == before[table]
-        assert waiting(companies) == {("merged_tickets", "4"), ("raw_kb", "3")}
+        assert waiting(companies) == {("merged_tickets", "4"), ("raw_kb", "3"), ("kb_summaries", "3")}
+        assert [line.calls for line in store.ledger()] == [2]  # what was paid stays paid
+        assert [batch.id for batch in store.batches("ticket_summaries")] == ["b ticket_summaries"]
+        assert set(store.paid("m kb", ["old 3", "old 4"])) == {"old 3", "old 4"}
         assert store.state("raw_kb gone") == ["3", "4"]
         assert [vote.doc_id for vote in store.votes()] == ["4"]
         assert store.state("raw_tickets gone") == ["4"]
@@ -195,11 +205,14 @@ def test_an_article_leaves_its_tables_and_the_ticket_of_the_same_id_stays(compan
             assert store.get(table, sorted(store.ids(table)), vector=True) == before[table]
         assert store.votes() == votes
         assert set(store.paid("m", ["old 3", "old 4"])) == {"old 3", "old 4"}
+        assert set(store.paid("m kb", ["old 3", "old 4"])) == {"old 4"}
+        assert store.waits("ticket_summaries") and not store.waits("kb_summaries")
         assert (store.state("raw_tickets gone"), store.state("raw_kb gone")) == (["3", "4"], ["4"])
         assert store.forgotten().keys() == {digest(ACME, "article", "3")}
         assert Forgotten(ACME, store.forgotten(), "kb").document("3")
         assert not Forgotten(ACME, store.forgotten()).document("3")
-    assert waiting(companies) == {("merged_tickets", "3"), ("merged_tickets", "4"), (ATTACHMENTS, "3")}
+    of_three = {(target, "3") for target in ("merged_tickets", "ticket_summaries", ATTACHMENTS)}
+    assert waiting(companies) == {*of_three, ("merged_tickets", "4")}
     (line,) = [entry for entry in audit.entries(companies.storage, ACME) if entry.action == "forgotten"]
     assert line.detail == f"1 documents, by article {digest(ACME, 'article', '3')[:12]}"
     assert erase.allow_again(companies.settings, company, ["3"]) == 0

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from domain.batch import Batch
 from domain.company import Company, CompanyId, company_id
 from domain.derive import Input, Stage, derive, each
 from domain.errors import InputError, StorageError
 from domain.feedback import Vote
 from domain.stage import TABLES as NAMES
-from domain.stage import Cursor, Made, Put, Report
+from domain.stage import Cursor, Made, Put, Report, Spent
 from resources.companies import Companies
 from resources.settings import Settings
 from resources.storage import schema
@@ -62,13 +63,22 @@ def fill(settings: Settings, company: CompanyId, rows: int, seed: int = 1) -> No
             write.save_cursor(Cursor("merged_tickets", "raw_tickets", "rule 🙂", 40, ((3, 9), (11, 12))))
             write.save_state("collected", {"until": NOW, "odd": ODD, "numbers": NUMBERS, "none": None})
             write.fail("ticket_summaries", {f"{n}": ODD[0] for n in range(30)}, {f"{n}": LATER for n in range(30)})
+            write.wait("kb_summaries", {f"{n}": ODD[n % 3] for n in range(20)})
+            for n, cost in enumerate((None, 0.1, 1e-9)):
+                batch = Batch(f"b{n}", "kb_summaries", ODD[0], "gpt", f"m{n}", requests=n, cost=cost, created_at=NOW)
+                write.save_batch(batch)
+                write.add_to_batch(batch, [f"s{k}" for k in range(PORTION // 2)])
             write.forget([f"digest {n}" for n in range(5)], "document")
             write.vote(Vote("r1", "thumbs_up", NOW, "1", None, 5, "고마워요 🙂"))
             write.vote(Vote("r2", "thumbs_down", NOW, None, "u"))
         paid = [
             (f"s{n}", f"{n}", Made({"text": chance.choice(ODD)}, chance.randbytes(n), n, 0.1 * n)) for n in range(50)
         ]
-        store.keep_paid("ticket_summaries", "gpt", paid, [], "run", NOW)
+        spent = [
+            Spent(f"one {chance.choice(ODD)} {n}", "one", ODD[4], "first", n, 2**40, n, chance.choice([None, 0.1 * n]))
+            for n in range(PORTION + 10)
+        ]
+        store.keep_paid("ticket_summaries", "gpt", paid, spent, "run", NOW)
         store.keep_paid("ticket_summaries", "embed", [("s1", "1", Made(None, None, 3, 1e-9))], [], "run", NOW)
 
 

@@ -14,9 +14,10 @@ from alembic.migration import MigrationContext
 from psycopg import errors as pg
 from psycopg import sql
 
+from domain.batch import Batch
 from domain.company import company_id
 from domain.feedback import Vote
-from domain.stage import TABLES, Cursor, Made, Put
+from domain.stage import TABLES, Cursor, Made, Put, Spent
 from resources.settings import Settings
 from resources.storage import schema
 from resources.storage.base import open_storage
@@ -51,9 +52,14 @@ def fill(store: SqlCompanyStore, said: str) -> None:
         write.save_cursor(Cursor("merged_tickets", "raw_tickets", said, 3))
         write.save_state("walk", said)
         write.fail("raw_tickets", {"1": said}, {"1": NOW})
+        write.wait("ticket_summaries", {"2": said})
+        batch = Batch("b", "ticket_summaries", said, "gpt", "m", requests=1, note=said, created_at=NOW)
+        write.save_batch(batch)
+        write.add_to_batch(batch, ["h"])
         write.forget([said], "document")
         write.vote(Vote("r", "thumbs_up", NOW, feedback_text=said))
-    store.keep_paid("ticket_summaries", "m", [("h", "1", Made({"said": said}))], [], "run", NOW)
+    spent = Spent("c", said, "gpt", "first", 1, 10, 2, 0.5)
+    store.keep_paid("ticket_summaries", "m", [("h", "1", Made({"said": said}))], [spent], "run", NOW)
 
 
 @pytest.fixture
@@ -141,7 +147,7 @@ def test_the_views_have_the_specifications_columns(filled: Settings) -> None:
             "created_at": "timestamp without time zone", "updated_at": "timestamp without time zone",
         },
         "processing_queue": {
-            "id": "bigint", "company_id": "text", "item_type": "text", "item_id": "text", "priority": "integer",
+            "id": "bigint", "company_id": "text", "item_type": "text", "item_id": "text", "priority": "bigint",
             "status": "text", "retry_count": "bigint", "error_message": "text",
             "created_at": "timestamp without time zone",
         },
@@ -324,6 +330,13 @@ def test_a_store_neither_sees_nor_touches_another_companys_rows(filled: Settings
             seen += [batch.to_pylist() for batch in store.scan(table)]
         seen += [store.queue(), store.votes(), store.state("walk"), store.cursor("merged_tickets", "raw_tickets")]
         seen += [store.paid("m", ["h"]), store.forgotten(), store.tickets(), store.ticket_statuses()]
+        seen += [
+            store.ledger(),
+            store.batches("ticket_summaries"),
+            store.batch_inputs("b"),
+            store.in_batch(["b"], ["h"]),
+        ]
+        assert (store.spent(NOW), store.paid_calls("run", NOW), store.waiting()) == (0.5, (1, 1), 1)
         assert SECRET not in repr(seen)
         with store.begin("run", NOW) as write:
             for table in TABLES:
