@@ -138,7 +138,7 @@ ledger = sa.Table(
     sa.Column("stage", Text, nullable=False),
     sa.Column("provider", Text, nullable=False),
     sa.Column("model", Text, nullable=False),
-    sa.Column("purpose", Text, nullable=False, comment="first, retry, repair or batch"),
+    sa.Column("purpose", Text, nullable=False, comment="first, retry, repair, batch or check"),
     sa.Column("documents", Integer, nullable=False),
     sa.Column("tokens_in", Integer, nullable=False),
     sa.Column("tokens_out", Integer, nullable=False),
