@@ -620,9 +620,9 @@ def test_sync_json_is_as_the_contract_says(registered: Home) -> None:
     said = done("sync", "tiny", "--json")
     assert said.err == ""
     outcome = said.json
-    # DESIGN §4; what the checks found, notes for people, and whether a long walk has more to come, are on top.
+    # DESIGN §4; on top: what the checks found, notes for people, whether a long walk has more to come, what waits.
     contract = {"company", "run_id", "ok", "seconds", "requests", "assets", "paid"}
-    assert set(outcome) == contract | {"checks", "notes", "more"}
+    assert set(outcome) == contract | {"checks", "notes", "more", "waiting"}
     assert outcome["more"] is False
     assert (outcome["company"], outcome["ok"], outcome["requests"]) == ("tiny", True, 0)
     assert set(outcome["assets"]) == ASSETS
