@@ -67,6 +67,7 @@ class Provider:
                 parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc,
                 f"{self.name}: an address https://… without user and password",
             ),
+            (not _has_good_port(self.url), f"{self.name}: an address whose port is a number from 1 to 65535"),
             (bool(parts.query or parts.fragment), f"{self.name}: an address without '?' and '#'"),
             (self.style not in _STYLES, f"{self.name}: a style of {', '.join(_STYLES)}"),
             (self.auth not in _AUTHS, f"{self.name}: auth of {', '.join(_AUTHS)}"),
@@ -95,6 +96,13 @@ class Provider:
         """Only what is not as usual."""
         usual = {one.name: one.default for one in fields(self)}
         return {name: value for name, value in asdict(self).items() if value != usual[name]}
+
+
+def _has_good_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def provider(given: Mapping[str, Any]) -> Provider:

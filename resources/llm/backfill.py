@@ -38,8 +38,6 @@ from resources.storage.sql import SqlCompanyStore
 
 _AT_ONCE = 500
 """Calls, or results, that are stored in one commit."""
-_MOST_TOKENS = 100_000_000
-"""Of one call; more is no count."""
 _COMING = Later("it is in a batch that is not answered yet")
 _HANDED_IN = Later("it is handed in with a batch")
 
@@ -327,6 +325,9 @@ class Backfill:
         """The first provider that has a Batch API."""
         said: list[str] = []
         for one in self._summariser.providers:
+            if self._budget.limit is not None and self._summariser.price(one.name) is None:
+                said.append(f"{one.name}: no price is known for {one.model}, and budget_monthly is set")
+                continue
             try:
                 BatchClient(self._summariser.client(one.name)).check()
             except Trouble as trouble:
@@ -423,9 +424,9 @@ class Backfill:
 
 def _spent(batch: Batch, priced: Price | None, source_hash: str, came: Json) -> Spent:
     reply = read_reply(batch.provider, came)
-    # What is not told, or is no number that could be, is taken for the most that it can be.
+    # What is not told is taken for the most that it can be.
     most = batch.tokens // max(1, batch.requests)
-    told = (most if count is None or count > _MOST_TOKENS else count for count in (reply.tokens_in, reply.tokens_out))
+    told = (most if count is None else count for count in (reply.tokens_in, reply.tokens_out))
     tokens_in, tokens_out = told
     cost = priced.cost(tokens_in, tokens_out, batch=True) if priced else None
     return Spent(f"{batch.id} {source_hash}", batch.provider, batch.model, "batch", 1, tokens_in, tokens_out, cost)

@@ -23,6 +23,7 @@ import httpx2
 import openai
 
 from domain.errors import InputError
+from domain.fingerprint import clean
 from domain.provider import Provider
 from resources.llm.base import (
     BadModel,
@@ -49,6 +50,9 @@ MODES: tuple[Mode, ...] = ("json_schema", "json_object", "text")
 CONNECT, SILENCE, DEADLINE = 10.0, 120.0, 300.0
 #: Bytes of an answer; a summary is a few thousand.
 LARGEST = 8_000_000
+#: Tokens that one call could be of; more is no count.
+_MOST_TOKENS = 100_000_000
+_LONGEST_ID = 100
 #: What a model that thinks first may take for it, beside the answer.
 THOUGHT = 4_000
 #: What it takes on average with little effort; measured by nobody here, so an estimate with it is never called exact.
@@ -67,7 +71,7 @@ _FILTERED = re.compile(r"content_filter|content_policy|responsibleai|safety syst
 _NO_MODEL = re.compile(r"model_not_found|deploymentnotfound|model .{0,80}(?:not exist|not found)|unknown model")
 _NO_GRAMMAR = re.compile(r"grammar|json_schema|response_format")
 _PARAMETER = re.compile(r"reasoning|effort|temperature|max_(?:completion_)?tokens|response_?format|schema|grammar|json")
-_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_CODE = re.compile(r"[A-Za-z]{1,30}(?:_[A-Za-z]{1,30}){0,6}")  # plain words: a key, or an address, is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +283,8 @@ def _sdk(provider: Provider, key: str, timeout: float) -> openai.OpenAI:
     common: dict[str, Any] = {
         "max_retries": 0,
         "timeout": httpx2.Timeout(timeout, connect=CONNECT),
+        # Texts go where the company said, and nowhere else.
+        "http_client": openai.DefaultHttpxClient(follow_redirects=False),
         "admin_api_key": "",
         "organization": "",
         "project": "",
@@ -333,7 +339,7 @@ def read_reply(name: str, said: Any, headers: Mapping[str, str] | None = None) -
             tokens_in=_count(usage.get("prompt_tokens")),
             tokens_out=_count(usage.get("completion_tokens")),
             model=str(said.get("model") or ""),
-            request_id=str(said.get("id") or ""),
+            request_id=clean(str(said.get("id") or ""))[0][:_LONGEST_ID],
             headers=headers or {},
         )
     except (LookupError, TypeError, AttributeError):
@@ -348,7 +354,8 @@ def _text(content: Any) -> str:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A number of tokens; None for what can be none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else None
 
 
 def meaning(name: str, status: int, error: object, headers: Mapping[str, str], model: str) -> Exception:

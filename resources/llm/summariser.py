@@ -40,8 +40,6 @@ _ROOM_ELSE, _ROOM_CALL = 350, 300
 #: Tokens that a summary takes, where nothing is known of it: four fields of a sentence or two, tags, and the JSON around
 #: them. A guess, and so an estimate with it is never called exact.
 AVERAGE_OUT = 160
-#: A response id that is long enough to be unique. Some servers count, or draw a small number.
-_LONG_ID = 20
 
 
 class Keys(Protocol):
@@ -360,9 +358,8 @@ def _lane(companies: Keys, company: Company, one: Provider, mode: Mode, minute: 
 
 
 def call_id(by: Provider, reply: Reply) -> str:
-    """What names a call in the ledger: the provider and its response's id."""
-    name = reply.request_id if len(reply.request_id) >= _LONG_ID else f"{reply.request_id or 'call'}-{uuid4().hex}"
-    return f"{by.name} {name}"
+    """What names a call in the ledger. Not the response's id alone: a server, or a cache before it, may give one twice."""
+    return f"{by.name} {reply.request_id or 'call'} {uuid4().hex[:12]}"
 
 
 def _language(document: Json) -> str:

@@ -25,8 +25,7 @@ _PATIENCE = 10.0
 
 
 def ended_batches(companies: Companies, company: Company) -> list[str]:
-    """The ids of batches that run no longer, and are not taken in. Asks no provider when there is no batch. Raises
-    ``InputError`` for a key that is missing."""
+    """The ids of batches that run no longer, and are not taken in. Asks no provider when there is no batch."""
     with companies.store(company.id) as store:
         waiting = _batches(store)
     if not waiting:
