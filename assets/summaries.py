@@ -14,7 +14,6 @@ import dagster as dg
 from assets.plots import bars
 from assets.report import result
 from domain.derive import Stage
-from domain.stage import Report
 from domain.summary_prompt import Kind
 from resources.company_run import CompanyRun
 from resources.costs import by_day

@@ -11,7 +11,6 @@ import dagster as dg
 
 from assets.partitions import companies
 from domain.company import Company, CompanyId
-from domain.errors import CasebookError
 from domain.fingerprint import fingerprint
 from domain.stage import tables_of
 from pipelines.jobs import sync
@@ -22,6 +21,8 @@ from resources.llm.waiting import ended_batches
 from resources.settings import Settings
 
 _SECOND_LOOK_SECONDS = 5
+_LONGEST_TICK = 30.0
+"""Seconds; Dagster ends a tick after 60."""
 _SLICE = [dg.AssetKey(name) for name in (*tables_of("ticket"), "published_tables")]
 _FROM_SUMMARIES = [
     dg.AssetKey(name)
@@ -93,13 +94,20 @@ def continue_walks(context: dg.SensorEvaluationContext) -> Iterator[dg.RunReques
     description="Takes batches in when their provider has answered them.",
 )
 def collect_batches(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
-    """A run a company whose batches have something new; asks the providers, and nobody else."""
+    """A run a company whose batches have something new; asks the providers, and nobody else. A tick ends in time: who was
+    not looked at is the first of the next one."""
     registry = Companies(Settings())
-    for company in _idle(context.instance, registry):
+    began = time.monotonic()
+    for company in sorted(
+        _idle(context.instance, registry), key=lambda one: (one.id <= (context.cursor or ""), one.id)
+    ):
+        if time.monotonic() - began > _LONGEST_TICK:
+            break
+        context.update_cursor(company.id)
         try:
             ended = ended_batches(registry, company)
-        except CasebookError as error:  # a key that is gone; the nightly run says so, too
-            context.log.warning(f"the batches of {company.id} cannot be looked at: {error}")
+        except Exception as error:  # whatever one company's provider answers, the others are looked at
+            context.log.warning(f"the batches of {company.id} cannot be looked at: {type(error).__name__}: {error}")
             continue
         if ended:
             # All of them: one that cannot be closed must not keep the others from being taken in.

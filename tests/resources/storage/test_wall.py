@@ -147,7 +147,7 @@ def test_the_views_have_the_specifications_columns(filled: Settings) -> None:
             "created_at": "timestamp without time zone", "updated_at": "timestamp without time zone",
         },
         "processing_queue": {
-            "id": "bigint", "company_id": "text", "item_type": "text", "item_id": "text", "priority": "bigint",
+            "id": "bigint", "company_id": "text", "item_type": "text", "item_id": "text", "priority": "integer",
             "status": "text", "retry_count": "bigint", "error_message": "text",
             "created_at": "timestamp without time zone",
         },
