@@ -333,7 +333,7 @@ class _Run:
             moved = write.upsert(target, outcome.puts)
             write.delete(target, outcome.drops)
             write.fail(target, outcome.failures, due, outcome.priorities)
-            write.wait(target, outcome.later)
+            write.wait(target, outcome.later, outcome.priorities)
             write.settle(target, settled)
             if cursor:
                 write.save_cursor(cursor)

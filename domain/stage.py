@@ -289,7 +289,7 @@ class Transaction(Protocol):
         """Put documents (id → reason) into the queue of ``target`` until their time (id → ISO 8601), or count a retry."""
         ...
 
-    def wait(self, target: str, reasons: Mapping[str, str]) -> None:
+    def wait(self, target: str, reasons: Mapping[str, str], priorities: Mapping[str, int] | None = None) -> None:
         """Put documents (id → reason) into the queue of ``target`` until ``release``; no retry is counted."""
         ...
 

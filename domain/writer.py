@@ -4,14 +4,15 @@ Belongs here: what the two stages that summarise need to know of a writer. Does 
 (``extractive`` and ``article_summary``; ``resources/llm``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from domain import article_summary, extractive
+from domain.batch import Batch
 from domain.company import Company
 from domain.derive import Make, each
 from domain.stage import Made
-from domain.summary_prompt import Kind
+from domain.summary_prompt import PROMPT_VERSION, Kind
 
 MODEL = "llm "
 """How the ``made_by`` of every model begins."""
@@ -24,6 +25,11 @@ class Writer:
     made_by: str
     make: Make
     is_paid: bool
+
+
+def is_as_good(batch: Batch, models: Collection[str]) -> bool:
+    """Whether a batch's answers are such as would be asked for now: of this prompt, by one of these models."""
+    return batch.model in models and batch.made_by.startswith(f"{MODEL}{PROMPT_VERSION} ")
 
 
 def extractive_writer(kind: Kind) -> Writer:

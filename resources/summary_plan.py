@@ -12,8 +12,8 @@ from domain.company import Company
 from domain.derive import Stage, pending
 from domain.fingerprint import fingerprint
 from domain.stage import Report
-from domain.summary_prompt import PROMPT_VERSION, Kind
-from domain.writer import MODEL, Writer
+from domain.summary_prompt import Kind
+from domain.writer import Writer, is_as_good
 from resources.clock import utc_now
 from resources.companies import Companies
 from resources.company_run import Progress
@@ -112,10 +112,7 @@ def _planned(
     requests, cost = sum(batch.requests for batch in batches), _sum([batch.cost for batch in batches])
     planned = StagePlan(in_batches=requests, batch_cost=cost)
     models = {one.model for one in summariser.providers}
-    wanted = (
-        batch for batch in batches if batch.model in models and batch.made_by.startswith(f"{MODEL}{PROMPT_VERSION} ")
-    )
-    coming = [batch.id for batch in wanted]
+    coming = [batch.id for batch in batches if is_as_good(batch, models)]
     for window in pending(stage, store, now=now, left_out=planned.left_out):
         given = list(zip(window.doc_ids, window.values, strict=True))
         if coming:

@@ -30,21 +30,21 @@ def cost(
     if json:
         print_json(found)
         return
-    names = ("day", "stage", "provider", "purpose", "calls", "texts", "tokens in", "out", "US$")
+    names = ("day", "stage", "provider", "for", "calls", "texts", "tokens", "US$")
     if found.lines:
         rows: list[list[Any]] = [
             [
-                *(line.day, line.stage, line.provider, line.purpose, line.calls, line.documents),
-                *(f"{line.tokens_in:,}", f"{line.tokens_out:,}"),
-                f"{line.cost:.4f}" if not line.unpriced else f"{line.cost:.4f} + {line.unpriced} calls without a price",
+                *(line.day, line.stage, f"{line.provider} {line.model}", line.purpose, line.calls, line.documents),
+                f"{line.tokens_in:,}+{line.tokens_out:,}",
+                f"{line.cost:.4f}" if not line.unpriced else f"{line.cost:.4f}, {line.unpriced} unpriced",
             ]
             for line in found.lines
         ]
         out.print(table(*names, rows=rows))
     else:
         out.print(f"Nothing was paid for {company.id} in this time.")
-    limit = "" if found.budget is None else f" of {found.budget:.2f} that budget_monthly allows"
+    limit = "" if found.budget is None else f" of {found.budget:g} that budget_monthly allows"
     out.print(f"{found.cost:.4f} US$ in this time; {found.month:.4f} US$ this month{limit}.")
     for batch in found.batches:
-        expected = "at an unknown price" if batch.cost is None else f"about {batch.cost:.4f} US$"
+        expected = "at an unknown price" if batch.cost is None else f"at most {batch.cost:.4f} US$"
         out.print(f"On its way: batch {batch.id} at {batch.provider}, {batch.requests:,} documents, {expected}.")

@@ -247,6 +247,8 @@ def _store(registry: "Companies", company: "Company", wanted: Provider, given: G
         registry.set_llm_key(company, wanted, stored)
 
 
+_PATIENCE = 60.0
+"""Seconds for the answer to a short test: somebody waits for it."""
 _TEST: dict[str, Any] = {
     "subject": "The lamp does not light up",
     "language": "en",
@@ -269,13 +271,16 @@ def _check(registry: "Companies", company: "Company", wanted: Provider, clear: s
     from resources.llm.client import Client, sized
 
     asked = messages("ticket", "en", [Item("1", _TEST)])
-    with closing(Client(wanted, lambda: clear)) as client:
+    asking = err.status(f"asking {wanted.name} for a summary")
+    with asking, closing(Client(wanted, lambda: clear, timeout=_PATIENCE)) as client:
         try:
             reply = client.chat(sized(wanted, Call(asked, answer_schema(), 600, 0)))
             _into_ledger(registry, company, wanted, asked, reply)
             parse(reply.text)
         except Trouble as trouble:
-            raise InputError(f"provider {wanted.name!r} cannot be used.", trouble.said) from None
+            raise InputError(
+                f"provider {wanted.name!r} cannot be used.", f"{trouble.said}.", f"Its address is {wanted.url}"
+            ) from None
         except Unreadable as unreadable:
             raise InputError(
                 f"provider {wanted.name!r} cannot be used.", f"{wanted.model} gave no summary: {unreadable}."

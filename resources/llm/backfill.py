@@ -25,8 +25,8 @@ from domain.derive import Stage
 from domain.fingerprint import fingerprint
 from domain.provider import Provider
 from domain.stage import Arrived, Failed, Later, Made, Pause, Report, Spent
-from domain.summary_prompt import PROMPT_VERSION, Kind, answer_schema
-from domain.writer import MODEL
+from domain.summary_prompt import Kind, answer_schema
+from domain.writer import is_as_good
 from resources.llm.base import Call, Json, Trouble
 from resources.llm.batch import IN_MEMORY, MOST_LINES, BatchClient, Part, Progress
 from resources.llm.budget import Budget
@@ -207,9 +207,7 @@ class Backfill:
         self._tell(batch, spent)
 
     def _counts(self, batch: Batch) -> bool:
-        """Whether a batch's answers are such as would be asked for now: of this prompt, by one of these models."""
-        models = {one.model for one in self._summariser.providers}
-        return batch.model in models and batch.made_by.startswith(f"{MODEL}{PROMPT_VERSION} ")
+        return is_as_good(batch, {one.model for one in self._summariser.providers})
 
     def _tell(self, batch: Batch, spent: Sequence[Spent]) -> None:
         known = self._store.known_calls([one.call_id for one in spent])  # read once before, by a run that was killed

@@ -46,8 +46,8 @@ class Budget:
         # At the limit itself nothing more is paid for, not even what costs nothing: the next call could.
         if most is None or self.spent + self._held + most > self.limit or self.spent >= self.limit:
             raise Pause(
-                f"the month's budget of ${self.limit:,.2f} is used up (${self.spent:,.2f} spent); "
-                "'casebook company set ID budget_monthly=…' raises it",
+                f"the next call could exceed the month's budget ({self.spent:.4f} of {self.limit:.4f} US$ are spent); "
+                "a higher budget_monthly lets it go on",
                 is_trouble=False,
             )
         self._held += most

@@ -720,8 +720,8 @@ class SqlTransaction:
     ) -> None:
         self._enqueue(target, failures, due, priorities or {}, waits=False)
 
-    def wait(self, target: str, reasons: Mapping[str, str]) -> None:
-        self._enqueue(target, reasons, dict.fromkeys(reasons, NEVER), None, waits=True)
+    def wait(self, target: str, reasons: Mapping[str, str], priorities: Mapping[str, int] | None = None) -> None:
+        self._enqueue(target, reasons, dict.fromkeys(reasons, NEVER), priorities, waits=True)
 
     def release(self, target: str) -> int:
         c = schema.queue.c
