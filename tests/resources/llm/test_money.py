@@ -66,7 +66,7 @@ def test_a_budget_holds_back_what_is_on_its_way() -> None:
     held = [budget.reserve(0.4), budget.reserve(0.4)]
     with pytest.raises(Pause) as caught:
         budget.reserve(0.4)
-    assert not caught.value.is_trouble and "$1.00" in caught.value.reason
+    assert not caught.value.is_trouble and "1.0000 US$" in caught.value.reason
     budget.settle(held[0], 0.1)
     assert budget.reserve(0.4) == 0.4
     assert budget.spent == pytest.approx(0.1)
