@@ -358,7 +358,11 @@ def test_an_id_of_a_ticket_and_an_article_is_asked_for_with_its_type(synced: Hom
     with pytest.raises(InputError, match=rf"ticket {doc_id} and article {doc_id}.*--in ticket or --in kb"):
         explain(synced.companies, company, doc_id)
     article = explain(synced.companies, company, doc_id, "kb")
-    assert [(step.table, step.state) for step in article.steps] == [("raw_kb", "live"), ("kb_passages", "absent")]
+    assert [(step.table, step.state) for step in article.steps] == [
+        ("raw_kb", "live"),
+        ("kb_summaries", "absent"),
+        ("kb_passages", "absent"),
+    ]
     assert article.source == {"id": 7, "language": "ko"}
     assert [entry.target for entry in article.waiting] == ["kb_passages"]
     ticket = explain(synced.companies, company, doc_id, "ticket")

@@ -16,6 +16,7 @@ from domain.errors import CasebookError
 from domain.forgotten import digest
 from domain.merge import thread_text
 from domain.stage import ATTACHMENTS, NEVER, Report
+from domain.writer import extractive_writer
 from resources import http
 from resources.helpdesk.base import ARCHIVED
 from resources.helpdesk.collect import Collection, Walk, is_more_to_come
@@ -298,7 +299,7 @@ def test_a_merged_ticket_is_told_where_its_thread_went(company: Company) -> None
     company.check_against_truth()
     merged = company.merged()
     assert (merged["6"]["merged_into"], merged["5"]["merged_into"]) == ("5", "")
-    stage = ticket_stages.ticket_summaries(company.registered)
+    stage = ticket_stages.ticket_summaries(company.registered, extractive_writer("ticket"))
     derive(stage, company.store, run_id="run", now=company.now)
     assert "6" not in company.store.ids("ticket_summaries")
 
