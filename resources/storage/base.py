@@ -6,7 +6,7 @@ Belongs here: the contract, and the choice by ``CASEBOOK_STORAGE``. Does not bel
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import lru_cache
+from functools import cache
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -78,7 +78,7 @@ def open_storage(settings: Settings) -> Storage:
     return _postgres(settings.storage)
 
 
-@lru_cache
+@cache
 def _postgres(address: str) -> Storage:
     """One pool of connections an address and process."""
     from resources.storage.postgres import PostgresStorage, database_url

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import orjson
@@ -81,7 +81,7 @@ def storage_at(settings: Settings, address: str, option: str) -> Storage:
     return _postgres(address, option)
 
 
-@lru_cache
+@cache
 def _postgres(address: str, option: str) -> Storage:
     """One pool of connections an address and process."""
     from resources.storage.postgres import PostgresStorage, database_url
