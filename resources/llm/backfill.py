@@ -154,6 +154,8 @@ class Backfill:
         batches = self._store.batches(self._stage)
         for batch in batches:
             try:
+                if not batch.remote_id:
+                    batch = self._found(batch)
                 progress = self._looked_at(batch, answers)
             except Trouble as trouble:
                 self._notes.append(f"batch {batch.id} could not be looked at: {trouble.said}")
@@ -178,18 +180,24 @@ class Backfill:
         client = self._client_of(batch)
         if client is None:
             return Progress("failed", note=f"there is no provider {batch.provider} any more")
-        remote_id = batch.remote_id or client.find(batch.id, datetime.fromisoformat(batch.created_at))
-        if not remote_id:
+        if not batch.remote_id:
             client.clear(batch.id)
             return Progress("failed", note="it was never sent", is_full=True)
-        if not batch.remote_id:
-            self._save(replace(batch, remote_id=remote_id, state="submitted"))
-        progress = client.poll(remote_id)
+        progress = client.poll(batch.remote_id)
         if progress.state == "running":
             return None
         if progress.state != "failed" or progress.answered:
-            self._fetch(replace(batch, remote_id=remote_id), client, answers)
+            self._fetch(batch, client, answers)
         return progress
+
+    def _found(self, batch: Batch) -> Batch:
+        """A batch that a run was killed over, with the provider's id where the provider has it."""
+        client = self._client_of(batch)
+        remote_id = client and client.find(batch.id, datetime.fromisoformat(batch.created_at))
+        if remote_id:
+            batch = replace(batch, remote_id=remote_id, state="submitted")
+            self._save(batch)
+        return batch
 
     def _fetch(self, batch: Batch, client: BatchClient, answers: Answers) -> None:
         """All answers, each with what it cost in the ledger: also those that nobody waits for any more were paid for."""
@@ -242,7 +250,7 @@ class Backfill:
 
     def _close(self, ended: Sequence[tuple[Batch, Progress]]) -> None:
         """All at once with what follows from it: a kill in between must not leave documents that wait for nothing."""
-        files = [[batch.provider, batch.remote_id] for batch, _ in ended if batch.remote_id]
+        files = [*self._state["files"], *([one.provider, one.remote_id] for one, _ in ended if one.remote_id)]
         self._state = {**self._state, "unsent": True, "files": files}
         with self._store.begin(self._run_id, self._now) as write:
             for batch, progress in ended:

@@ -1,6 +1,7 @@
 """Batches of one stage on a real store against the sandbox: crashes, refusals, budgets, and providers that change."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,19 @@ def test_without_a_batch_api_nothing_is_paid_at_full_price(llm: Sandbox, store: 
     report = night(store, summariser(llm), wanted=True)
     assert ("no provider takes batches" in report.paused, report.is_trouble, report.calls) == (True, True, 0)
     assert (made(store), llm.llm_admin("one", "log")["calls"]) == (0, 0)
+
+
+def test_no_file_is_left_behind_whatever_was_killed_or_refused(llm: Sandbox, store: SqlCompanyStore) -> None:
+    held(llm)
+    night(store, summariser(llm), wanted=True)
+    (batch,) = store.batches(TABLE)
+    with store.begin("run", NOW) as transaction:  # killed before the provider's id was stored
+        transaction.save_batch(replace(batch, remote_id="", state="open"))
+    llm.llm_admin("one", "batch", do="complete")
+    llm.llm_admin("one", "faults", rates={"503": 1.0}, on=["batches"])
+    assert night(store, summariser(llm)).calls == 0  # it cannot be looked at now
+    llm.llm_admin("one", "faults")
+    night(store, summariser(llm))
+    assert (made(store), store.state(f"{TABLE} batches")["files"]) == (20, [])
+    deleted = llm.llm_admin("one", "log")["answers"]["DELETE files/ID 200"]
+    assert deleted == 2  # what went up, and what came down
