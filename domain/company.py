@@ -132,6 +132,14 @@ def _date(text: str) -> str:
     return text
 
 
+def day(option: str, text: str) -> str:
+    """A day that was typed for an option (YYYY-MM-DD), or "". Raises ``InputError``."""
+    try:
+        return _date(text)
+    except ValueError:
+        raise InputError(f"--{option} {text!r} is no day.", remedy="A day is written 2026-01-31.") from None
+
+
 def _user(text: str) -> str:
     if text and not re.fullmatch(r"[^@\s:/]+@[^@\s:/]+", text):
         raise ValueError("an agent's e-mail address, or nothing")

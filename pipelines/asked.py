@@ -6,10 +6,11 @@ Does not belong here: running it (``sync_run``), or what a walk does with it (``
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
+from domain.company import day
 from domain.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Asked:
     @classmethod
     def of(cls, *, time_zone: str, only: str = "", since: str = "", until: str = "", **options: Any) -> Self:
         """From what was typed; days are those of the company's time zone. Raises ``InputError``."""
-        asked = cls(since=_day("since", since), until=_day("until", until), types=_types(only), **options)
+        asked = cls(since=day("since", since), until=day("until", until), types=_types(only), **options)
         today = datetime.now(ZoneInfo(time_zone)).date().isoformat()
         if asked.since > today:
             raise InputError(f"--since {since} lies in the future.", f"Today is {today} ({time_zone}).")
@@ -80,15 +81,6 @@ class Asked:
     def next_slice(self) -> Self:
         """The rest of a long walk over tickets: what it began anew is not begun again."""
         return replace(self, full=False, types=("tickets",))
-
-
-def _day(option: str, text: str) -> str:
-    try:
-        if text and date.fromisoformat(text).isoformat() != text:
-            raise ValueError
-    except ValueError:
-        raise InputError(f"--{option} {text!r} is no day.", remedy="A day is written 2026-01-31.") from None
-    return text
 
 
 def _types(text: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from domain.batch import Batch
-from domain.company import Company
+from domain.company import Company, day
 from domain.errors import InputError
 from domain.stage import LedgerLine
 from resources.company_run import SUMMARISED
@@ -53,8 +53,7 @@ class Costs:
 def costs(store: SqlCompanyStore, company: Company, now: str, since: str = "", until: str = "") -> Costs:
     """From one day to another (YYYY-MM-DD), both included; without ``since`` from the month's first day on. Raises
     ``InputError`` for what is no day, or ends before it begins."""
-    for option, day in (("since", since), ("until", until)):
-        _check_day(option, day)
+    since, until = day("since", since), day("until", until)
     if since and until and until < since:
         raise InputError("that time ends before it begins.", f"--since {since}, --until {until}.", "Swap them.")
     month = company.month_of(now)
@@ -72,8 +71,8 @@ def by_day(company: Company, lines: list[LedgerLine]) -> list[DayLine]:
     zone = ZoneInfo(company.setting("time_zone"))
     sums: defaultdict[tuple[str, str, str, str, str], list[Amounts]] = defaultdict(list)
     for line in lines:
-        day = datetime.fromisoformat(f"{line.quarter}:00+00:00").astimezone(zone).date().isoformat()
-        sums[day, line.stage, line.provider, line.model, line.purpose].append(
+        local = datetime.fromisoformat(f"{line.quarter}:00+00:00").astimezone(zone).date().isoformat()
+        sums[local, line.stage, line.provider, line.model, line.purpose].append(
             (line.calls, line.documents, line.tokens_in, line.tokens_out, line.cost, line.unpriced)
         )
     return [DayLine(*key, *_summed(amounts)) for key, amounts in sorted(sums.items())]
@@ -82,11 +81,3 @@ def by_day(company: Company, lines: list[LedgerLine]) -> list[DayLine]:
 def _summed(amounts: list[Amounts]) -> Amounts:
     calls, documents, tokens_in, tokens_out, cost, unpriced = map(sum, zip(*amounts, strict=True))
     return int(calls), int(documents), int(tokens_in), int(tokens_out), cost, int(unpriced)
-
-
-def _check_day(option: str, day: str) -> None:
-    try:
-        if day and datetime.strptime(day, "%Y-%m-%d").date().isoformat() != day:  # noqa: DTZ007 -- a day, no moment
-            raise ValueError
-    except ValueError:
-        raise InputError(f"--{option} {day!r} is no day.", remedy="A day is written 2026-01-31.") from None
