@@ -23,7 +23,7 @@ demo-postgres: install ## the same on a Postgres that is started for it
 	$(BIN)/python -m tests.postgres_server $(BIN)/casebook demo
 
 test: install ## the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: install ## lint, types and format
 	$(BIN)/ruff check .

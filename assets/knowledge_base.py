@@ -1,19 +1,20 @@
-"""The knowledge base's assets: from the help centre's articles to passages.
+"""The knowledge base's assets: from the help centre's articles to the collection that is searched.
 
 Belongs here: one asset a stage table, in the order the data flows. Does not belong here: what a stage makes
 (``domain/kb_stages``), or how a help centre is walked (``resources/helpdesk``).
 """
 
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from assets.partitions import companies
-from assets.report import result, table_metadata
-from assets.summaries import SummaryConfig, summarised
+from assets.collections import published
+from assets.report import result, stage_asset
+from assets.summaries import SummaryConfig, embedded, summarised
 from assets.tickets import SyncConfig, cells_outside, walk_of
 from domain import kb_stages
-from domain.errors import CasebookError
+from domain.errors import CasebookError, InputError
 from domain.stage import Report
 from resources.company_run import CompanyRun
 from resources.helpdesk.collect import Collection
@@ -22,16 +23,11 @@ from resources.http import HttpRefused
 Run = dg.ResourceParam[CompanyRun]
 Result = dg.MaterializeResult[Any]
 GROUP = "knowledge_base"
+_GONE = "There is no file kb.* any more; those that were there are searched on, as they were."
+_GONE_REMEDY = "Put it back; or, to take them out, leave one with nothing but its heading, and sync."
 
 
-def _asset(*sources: str) -> Any:
-    return dg.asset(
-        partitions_def=companies,
-        group_name=GROUP,
-        deps=list(sources),
-        kinds={"table"},
-        metadata=table_metadata(sources),
-    )
+_asset = partial(stage_asset, GROUP)
 
 
 @_asset()
@@ -39,8 +35,14 @@ def raw_kb(context: dg.AssetExecutionContext, config: SyncConfig, company_run: R
     """Articles of the help centre, drafts included; those that are gone leave."""
     articles = company_run.helpdesk.articles
     why_not = _why_not(config, context.run)
-    if articles is None:
+    if articles is None and not company_run.store.count("raw_kb"):
         report = Report(notes=["there is no knowledge base"])
+    elif articles is None:
+        # As with tickets, a file that is gone deletes nothing: it may be back tomorrow.
+        gone = InputError("the articles of this export are gone.", _GONE, _GONE_REMEDY)
+        if not _with_tickets(context.run):
+            raise gone
+        report = Report(notes=[f"the knowledge base is left as it is: {gone}"])  # the tickets go on
     elif why_not:
         report = Report(notes=[f"{why_not}; the knowledge base is left as it is"])
     else:
@@ -61,6 +63,12 @@ def raw_kb(context: dg.AssetExecutionContext, config: SyncConfig, company_run: R
                 raise
             report.notes.append(f"the knowledge base is left as it is: {failure}")  # the tickets go on
     return result(company_run, "raw_kb", report)
+
+
+def _is_without(run: CompanyRun) -> bool:
+    """Whether there is no knowledge base, and never was: one whose file is gone is still searched, so it follows a change of
+    model, and what is forgotten."""
+    return run.helpdesk.articles is None and not run.store.top("raw_kb")
 
 
 def _why_not(config: SyncConfig, run: dg.DagsterRun) -> str:
@@ -98,3 +106,21 @@ def kb_passages(company_run: Run) -> Result:
         return result(company_run, "kb_passages", Report())
     stage = kb_stages.kb_passages(company_run.company, articles.neutral, articles.made_by)
     return result(company_run, "kb_passages", company_run.derive(stage))
+
+
+@_asset("kb_passages", "kb_summaries", "ticket_summaries")  # whose language settles the model
+def kb_embeddings(company_run: Run) -> Result:
+    """Each passage as a vector: title and headings first."""
+    if _is_without(company_run):
+        return result(company_run, "kb_embeddings", Report())
+    model = company_run.embedder
+    stage = kb_stages.kb_embeddings(model.model_id, model.summary_chars, company_run.passage_vectors("kb_embeddings"))
+    return embedded(company_run, stage)
+
+
+@_asset("kb_passages", "kb_embeddings", "kb_summaries", kinds={"qdrant"})
+def kb_collection(company_run: Run) -> Result:
+    """The points of the articles' collection, one a passage, and the collection itself: published whole, or as it was."""
+    if _is_without(company_run):
+        return result(company_run, "kb_collection", Report())
+    return published(company_run, "kb", kb_stages.kb_collection(company_run.company, company_run.embedder.model_id))

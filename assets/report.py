@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import orjson
 
+from assets.partitions import companies
 from domain.stage import Report
 from resources.company_run import CompanyRun
 
@@ -44,6 +45,17 @@ def table_metadata(sources: Sequence[str]) -> dict[str, Any]:
         "dagster/column_schema": dg.TableSchema(columns=columns),
         "dagster/column_lineage": dg.TableColumnLineage(from_sources if sources else {}),
     }
+
+
+def stage_asset(group: str, *sources: str, kinds: set[str] | None = None) -> Any:
+    """The decorator of an asset that holds a stage table made from others; partitioned by company."""
+    return dg.asset(
+        partitions_def=companies,
+        group_name=group,
+        deps=list(sources),
+        kinds=kinds or {"table"},
+        metadata=table_metadata(sources),
+    )
 
 
 def result(run: CompanyRun, table: str, report: Report, **more: Any) -> dg.MaterializeResult[Any]:

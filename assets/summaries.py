@@ -1,7 +1,7 @@
-"""What the two assets that summarise have in common: who writes, what it cost, and when it cannot go on.
+"""What the assets that may cost money have in common: who writes or embeds, what it cost, and when it cannot go on.
 
-Belongs here: running a summary stage and showing its costs. Does not belong here: the assets themselves (``tickets``,
-``knowledge_base``), or how summaries are written (``domain/extractive``, ``resources/llm``).
+Belongs here: running such a stage and showing its costs. Does not belong here: the assets themselves (``tickets``,
+``knowledge_base``), how summaries are written (``domain/extractive``, ``resources/llm``), or texts embedded.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ import dagster as dg
 from assets.plots import bars
 from assets.report import result
 from domain.derive import Stage
+from domain.stage import Report
 from domain.summary_prompt import Kind
 from resources.company_run import CompanyRun
 from resources.costs import by_day
@@ -32,12 +33,28 @@ def summarised(run: CompanyRun, kind: Kind, stage: Stage, config: SummaryConfig)
     """Bring a summary stage up to date; a pause is a note, and the rest is done by a later run."""
     backfill = run.backfill(kind, is_wanted=config.batch)
     report = backfill.run(stage, run.derive) if backfill else run.derive(stage)
+    return _told(run, stage, report, run.learned())
+
+
+def embedded(run: CompanyRun, stage: Stage) -> dg.MaterializeResult[Any]:
+    """Bring a stage of vectors up to date; a pause is a note, and the rest is done by a later run."""
+    return _told(run, stage, run.derive(stage), {}, model=run.embedder.model_id)
+
+
+def _told(
+    run: CompanyRun, stage: Stage, report: Report, learned: Mapping[str, Any], **more: Any
+) -> dg.MaterializeResult[Any]:
     if report.paused:
         waits = f"casebook tickets {run.company.id} --status pending lists what waits"
         report.notes.append(f"{stage.target}: {report.paused}; the next sync goes on from there ({waits})")
     paused = {paused_run_state(stage.target): run.run_id} if report.paused else {}
-    _remember(run, {pause_state(stage.target): report.paused if report.is_trouble else "", **paused, **run.learned()})
-    return result(run, stage.target, report, **_costs(run))
+    _remember(run, {pause_state(stage.target): report.paused if report.is_trouble else "", **paused, **learned})
+    return result(run, stage.target, report, **more, **_costs(run))
+
+
+def remember_pause(run: CompanyRun, table: str, report: Report) -> None:
+    """Keep why a stage stopped for somebody to see to it, or that it did not."""
+    _remember(run, {pause_state(table): report.paused if report.is_trouble else ""})
 
 
 def pause_state(table: str) -> str:
@@ -62,7 +79,7 @@ def _remember(run: CompanyRun, states: Mapping[str, Any]) -> None:
 def _costs(run: CompanyRun) -> Mapping[str, Any]:
     """The month so far and the last days as a picture, where anything was paid; also on nights that pay nothing, for it is
     the last run that people look at."""
-    days = cost_by_day(run) if run.company.providers else {}
+    days = cost_by_day(run) if run.company.all_providers else {}
     if not any(days.values()):
         return {}
     spent = {"spent_this_month": round(run.store.spent(run.company.month_of(run.now)), 6)}

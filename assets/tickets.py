@@ -6,21 +6,20 @@ Belongs here: one asset a stage table, in the order the data flows. Does not bel
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from assets.partitions import companies
-from assets.report import result, table_metadata
-from assets.summaries import SummaryConfig, summarised
+from assets.collections import published
+from assets.report import result, stage_asset
+from assets.summaries import SummaryConfig, embedded, summarised
 from domain import ticket_stages
 from domain.company import Company
 from domain.errors import InputError
-from resources import erase
 from resources.company_run import CompanyRun
 from resources.helpdesk.collect import Collection, Walk
 from resources.helpdesk.collect_ratings import collect_ratings
-from resources.vector_index.edge import EdgeWriter
 
 Run = dg.ResourceParam[CompanyRun]
 Result = dg.MaterializeResult[Any]
@@ -59,17 +58,10 @@ def cells_outside(company: Company) -> Iterator[None]:
         if company.platform != "export":
             raise
         told = f"'casebook company check {company.id}' says where and why."
-        raise InputError("the export cannot be read.", company.endpoint, told) from None
+        raise InputError("the export cannot be read.", f"{company.endpoint}.", told) from None
 
 
-def _asset(*sources: str, kinds: set[str]) -> Any:
-    return dg.asset(
-        partitions_def=companies,
-        group_name=GROUP,
-        deps=list(sources),
-        kinds=kinds,
-        metadata=table_metadata(sources),
-    )
+_asset = partial(stage_asset, GROUP)
 
 
 @_asset(kinds={"table"})
@@ -114,9 +106,8 @@ def ticket_summaries(config: SummaryConfig, company_run: Run) -> Result:
 def ticket_embeddings(company_run: Run) -> Result:
     """The summary of each resolved ticket as a vector."""
     model = company_run.embedder
-    stage = ticket_stages.ticket_embeddings(model.model_id, model.summary_chars, company_run.embed)
-    report = company_run.derive(stage)
-    return result(company_run, "ticket_embeddings", report, model=model.model_id)
+    stage = ticket_stages.ticket_embeddings(model.model_id, model.summary_chars, model.make)
+    return embedded(company_run, stage)
 
 
 @_asset("merged_tickets", kinds={"table"})
@@ -128,21 +119,5 @@ def ticket_terms(company_run: Run) -> Result:
 @_asset("merged_tickets", "ticket_summaries", "ticket_embeddings", "ticket_terms", kinds={"qdrant"})
 def ticket_collection(company_run: Run) -> Result:
     """The points of the vector collection, and the collection itself: published whole, or as it was."""
-    embedder = company_run.embedder
-    stage = ticket_stages.ticket_collection(company_run.company, embedder.model_id)
-    report = company_run.derive(stage)
-    folder = company_run.settings.index_folder(company_run.company.id)
-    writer = EdgeWriter(folder, company_run.company.id, "ticket", stage.made_by, embedder.size)
-    published = erase.publish(company_run.settings, company_run.store, writer)
-    return result(
-        company_run,
-        "ticket_collection",
-        report,
-        collection=published.collection,
-        generation=published.generation,
-        points=published.count,
-        points_applied=published.applied,
-        points_dropped=published.dropped,
-        switched=published.switched,
-        rebuilt=published.rebuilt,
-    )
+    model = company_run.embedder.model_id
+    return published(company_run, "ticket", ticket_stages.ticket_collection(company_run.company, model))

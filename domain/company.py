@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from domain.errors import InputError
-from domain.provider import Provider, provider
+from domain.provider import BUNDLED_MODELS, Provider, provider
 
 CompanyId = NewType("CompanyId", str)
 Platform = Literal["freshdesk", "zendesk", "export"]
@@ -138,6 +138,13 @@ def day(option: str, text: str) -> str:
         return _date(text)
     except ValueError:
         raise InputError(f"--{option} {text!r} is no day.", remedy="A day is written 2026-01-31.") from None
+
+
+def _model(text: str) -> str:
+    """A bundled model, or what a provider is called: which there are, the company knows (``embeds_with``)."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", text.lower()):
+        raise ValueError(f"auto, {', '.join(BUNDLED_MODELS)}, or a provider of embeddings")
+    return text.lower()
 
 
 def _user(text: str) -> str:
@@ -271,6 +278,62 @@ SETTINGS: dict[str, Setting] = {
         Setting("budget_monthly", "US$", None, "what paid services may cost in a calendar month", _dollars),
         Setting("workbook", "address|path", "", "the workbook of FAQ, regulations and contacts", _place),
         Setting(
+            "faq_index_rows",
+            "0-1000000",
+            150,
+            "from so many FAQs on, a question is looked up in the keyword index instead of in all of them",
+            _number(0, 1_000_000, int),
+        ),
+        Setting(
+            "faq_vector_rows",
+            "0-1000000",
+            500,
+            "from so many FAQs on, their meaning is asked of every question; below, where words find no answer",
+            _number(0, 1_000_000, int),
+        ),
+        Setting(
+            "tier1_score",
+            "0-1|none",
+            None,
+            "an FAQ answers from this score on; none: the measured one",
+            lambda text: None if text.lower() in ("", "none") else _number(0, 1, float)(text),
+        ),
+        Setting(
+            "tier2_score",
+            "0-1|none",
+            None,
+            "regulations, articles and cases answer from this score on; none: the measured one",
+            lambda text: None if text.lower() in ("", "none") else _number(0, 1, float)(text),
+        ),
+        Setting(
+            "regulations_from",
+            "workbook|confluence|google-docs",
+            "workbook",
+            "where regulations are kept (docs/regulations.md)",
+            _choice("workbook", "confluence", "google-docs"),
+        ),
+        Setting(
+            "regulation_places",
+            "JSON",
+            {},
+            "by category: a Confluence space or page, or a Google document",
+            _mapping,
+        ),
+        Setting("regulation_site", "address", "", "the Confluence site, https://NAME.atlassian.net/wiki", _place),
+        Setting(
+            "session_minutes", "1-1440", 20, "a session ends so long after the last question", _number(1, 1440, int)
+        ),
+        Setting(
+            "archive_days", "1-365", 7, "conversations older than that are archived once a month", _number(1, 365, int)
+        ),
+        Setting(
+            "conversation_retention",
+            "31-3650",
+            365,
+            "days that conversations are kept, in the archive too",
+            _number(31, 3650, int),
+        ),
+        Setting(
             "audience",
             "customer|agent",
             "customer",
@@ -281,15 +344,29 @@ SETTINGS: dict[str, Setting] = {
             "embedding_model",
             "model",
             "auto",
-            "auto, minilm-en, e5-multi or use-multi; auto looks at the texts once",
-            _choice("auto", "minilm-en", "e5-multi", "use-multi"),
+            f"auto, {', '.join(BUNDLED_MODELS)}, or a provider of embeddings; auto looks at the texts once",
+            _model,
+        ),
+        Setting(
+            "index_placement",
+            "dedicated|shared",
+            "dedicated",
+            "on a Qdrant server: collections of its own, or shared with other small companies (docs/qdrant.md)",
+            _choice("dedicated", "shared"),
         ),
         Setting(
             "dense_weight",
-            "0-1",
+            "0-1|none",
             None,
-            "weight of meaning against words in a search; unset: the measured one",
-            _number(0, 1, float),
+            "weight of meaning against words in a search; none: the measured one",
+            lambda text: None if text.lower() in ("", "none") else _number(0, 1, float)(text),
+        ),
+        Setting(
+            "recommendation_days",
+            "1-3650",
+            180,
+            "days that questions and their answers are kept, for votes on them",
+            _number(1, 3650, int),
         ),
         Setting(
             "masking",
@@ -363,9 +440,41 @@ class Company:
         return datetime.combine(first, time.min, zone).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     @property
+    def all_providers(self) -> list[Provider]:
+        """Everybody outside who has a model for it."""
+        return [provider(one) for one in self.setting("llm_providers")]
+
+    @property
     def providers(self) -> list[Provider]:
         """Who summarises; none: nobody outside does."""
-        return [provider(one) for one in self.setting("llm_providers")]
+        return [one for one in self.all_providers if one.use == "summaries"]
+
+    @property
+    def answerers(self) -> list[Provider]:
+        """Who answers questions (``ask``): those that were added for it, else those who summarise."""
+        return [one for one in self.all_providers if one.use == "answers"] or self.providers
+
+    @property
+    def embedders(self) -> list[Provider]:
+        """Who outside can embed; which model does it, the setting ``embedding_model`` says."""
+        return [one for one in self.all_providers if one.use == "embeddings"]
+
+    @property
+    def embeds_with(self) -> Provider | None:
+        """The provider that ``embedding_model`` names; None for a bundled model. Raises ``InputError`` where there is
+        none of that name."""
+        name = self.setting("embedding_model")
+        if name == "auto" or name in BUNDLED_MODELS:
+            return None
+        for one in self.embedders:
+            if one.name == name:
+                return one
+        known = ", ".join(["auto", *BUNDLED_MODELS, *(one.name for one in self.embedders)])
+        raise InputError(
+            f"company {self.id!r} has no embedding model {name!r}.",
+            f"Known: {known}.",
+            f"Add a provider: casebook llm add {self.id} {name} --for embeddings --model MODEL",
+        )
 
     def is_resolved(self, status: str) -> bool:
         """Whether a ticket of this status is a solved case. A source that gives no status gives solved ones."""

@@ -113,6 +113,15 @@ def derive(
     return run.report
 
 
+def drop_orphans(stage: Stage, store: CompanyStore, *, run_id: str, now: str, window: int = WINDOW) -> Report:
+    """Drop from ``stage.target`` what left its first source, and do nothing else: no other row moves, and no cursor."""
+    started = perf_counter()
+    run = _Run(stage, store, run_id, now, lambda report: None)
+    run.drop_orphans(window)
+    run.report.seconds = perf_counter() - started
+    return run.report
+
+
 @dataclass(slots=True)
 class Pending:
     """What the next ``derive`` would make: inputs without equals among them, each with the id of a document that has it."""
@@ -309,14 +318,13 @@ class _Run:
                 waiting[doc_id] = result.reason
 
     def _keep(self, arrived: Arrived, inputs: Sequence[tuple[str, str]]) -> None:
-        """Store what was paid for, and what was paid, at once: a kill in between would pay twice."""
-        if not self.stage.keep:
-            return
+        """Store what was paid for, and what was paid, at once: a kill in between would pay twice. Where nothing is kept
+        here, ``make`` does that, for parts of its results."""
         made = [(*inputs[position], result) for position, result in arrived.results if isinstance(result, Made)]
-        if made or arrived.spent:
+        if self.stage.keep and (made or arrived.spent):
             target, made_by = self.stage.target, self.stage.made_by
             self.store.keep_paid(target, made_by, made, arrived.spent, self.run_id, self.now)
-        self.report.made += len(made)
+            self.report.made += len(made)
         self.report.calls += len(arrived.spent)
         self.report.tokens += sum(one.tokens_in + one.tokens_out for one in arrived.spent)
         self.report.cost += sum(one.cost or 0.0 for one in arrived.spent)

@@ -65,6 +65,8 @@ def _is_clean(value: Any) -> bool:
         return False
 
 
-def point_id(company_id: str, data_type: str, doc_id: str) -> str:
-    """The vector id of a document: UUIDv5 of its identity, so that a re-run overwrites and never doubles."""
-    return str(uuid.uuid5(_POINT_NAMESPACE, f"{company_id}\x1f{data_type}\x1f{doc_id}"))
+def point_id(company_id: str, data_type: str, doc_id: str, part: int = 0) -> str:
+    """The vector id of a document, or of a later ``part`` of it: UUIDv5 of its identity, so that a re-run overwrites and
+    never doubles."""
+    name = f"{company_id}\x1f{data_type}\x1f{doc_id}"
+    return str(uuid.uuid5(_POINT_NAMESPACE, f"{name}\x1f{part}" if part else name))

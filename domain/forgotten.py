@@ -21,6 +21,7 @@ from domain.ticket import Person
 
 Kind = Literal["document", "article", "requester"]
 _KINDS: dict[DataType, Kind] = {"ticket": "document", "kb": "article"}
+"""Of what a source would bring back. FAQs and regulations are forgotten in the workbook itself."""
 
 
 def kind_of(data_type: DataType) -> Kind:

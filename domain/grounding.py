@@ -1,7 +1,8 @@
 """Facts that a summary states, looked up in its ticket: numbers, amounts, dates, times, codes, product names, links.
 
 Belongs here: which strings are facts, and when two spellings are one fact (1,200원 and ₩1200, 2024-03-15 and 3월 15일).
-Does not belong here: what follows from a fact that is not there (``summary_answer``), personal data (``personal_data``).
+Does not belong here: what follows from a fact that is not there (``summary_answer``), personal data (``personal_data``),
+figures with their units, as rules have them (``figures``).
 
 A check that cries wolf is worth nothing: what may be a manner of speaking (one, 2 weeks, a word that starts a sentence)
 is no fact here, and a fact counts as said when its value occurs anywhere in the ticket, whatever unit stands beside it.
@@ -33,11 +34,11 @@ def ungrounded(kind: Kind, document: Json, texts: Iterable[str]) -> list[str]:
     2 ms for a long thread; nothing outside the document is known, so a date that was worked out ("tomorrow" told as a
     day of the month) counts as one that is not there.
     """
-    said = _normal("\n".join(texts))
+    said = normal("\n".join(texts))
     stated = list(_facts(said))
     if not stated:
         return []
-    source = _Source(_normal(source_text(kind, document)))
+    source = _Source(normal(source_text(kind, document)))
     return list(dict.fromkeys(fact.spelled for fact in stated if not source.tells(fact)))
 
 
@@ -54,7 +55,8 @@ class _Fact:
 _SPACE = re.compile(r"\s+")
 
 
-def _normal(text: str) -> str:
+def normal(text: str) -> str:
+    """A text as all readers here take it: one spelling of each character."""
     return plain(clean(text)).replace("’", "'")
 
 
@@ -86,7 +88,7 @@ def links(text: str) -> list[str]:
     """The web addresses in a text, in lower case, without scheme, "www." and what the sentence glues to their end.
 
     "hxxps://", "[.]", " dot com" and the like are read as what they stand for."""
-    readable = _normal(text)
+    readable = normal(text)
     if not readable.isascii():
         readable = unicodedata.normalize("NFKC", readable)
     return [_link(found) for found in _LINK.findall(_DOT.sub(".", readable))]
@@ -127,7 +129,7 @@ _TIME = re.compile(
 )
 
 
-def _dates(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+def dates(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     """Start, end, and the readings ("2024-03-15", "03-15") of each date."""
     for pattern, order in _DATES:
         for match in pattern.finditer(text):
@@ -150,7 +152,7 @@ def _month(spelled: str) -> int:
     return int(spelled) if spelled.isdigit() else list[str](_MONTHS).index(spelled[:3].lower()) + 1
 
 
-def _times(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+def times(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     """Start, end, and minutes after noon or midnight: twelve hours are one round, for who wrote a.m. may not repeat it."""
     for match in _TIME.finditer(text):
         groups = match.groups()
@@ -347,8 +349,8 @@ def _stated_numbers(text: str) -> Iterator[_Stated]:
 _READERS: tuple[tuple[str, Callable[[str], Iterator[_Stated]]], ...] = (
     ("link", _stated_links),
     ("", _not_facts),
-    ("date", _dates),
-    ("time", _times),
+    ("date", dates),
+    ("time", times),
     ("code", _codes),
     ("version", _versions),
     ("grouped", _stated_groups),
@@ -399,11 +401,11 @@ class _Source:
 
     @cached_property
     def _days(self) -> frozenset[str]:
-        return frozenset(reading for _, _, readings in _dates(self._text) for reading in readings)
+        return frozenset(reading for _, _, readings in dates(self._text) for reading in readings)
 
     @cached_property
     def _minutes(self) -> frozenset[str]:
-        return frozenset(minutes for _, _, values in _times(self._text) for minutes in values)
+        return frozenset(minutes for _, _, values in times(self._text) for minutes in values)
 
     @cached_property
     def _values(self) -> frozenset[str]:

@@ -1,17 +1,21 @@
-"""The stages of the knowledge base: what ``kb_summaries`` and ``kb_passages`` take and what they make.
+"""The stages of the knowledge base: for each table from ``kb_summaries`` to ``kb_collection``, what it takes and what it
+makes.
 
 Belongs here: ``project`` and ``make``, and the versions that say when rows must be made again.
-Does not belong here: the walk over the rows (``derive``), or where an article is cut (``passages``).
+Does not belong here: the walk over the rows (``derive``), where an article is cut (``passages``), or what passages of any
+document become (``passage_stages``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from domain import points
 from domain.article import Article
 from domain.company import Company
 from domain.derive import Input, LeftOut, Sources, Stage, each
 from domain.fingerprint import fingerprint
 from domain.merge import language_of
+from domain.passage_stages import PassageVectors, passage_collection, passage_embeddings
 from domain.passages import PASSAGES_VERSION, passages
 from domain.stage import Made
 from domain.writer import Writer, accepts
@@ -83,3 +87,19 @@ def kb_passages(company: Company, neutral: Callable[[Json], Article], adapter: s
         made_by=f"passages-{PASSAGES_VERSION} {adapter}",
         rule=audience,
     )
+
+
+def kb_embeddings(model_id: str, chars: int, make: PassageVectors) -> Stage:
+    """Each passage of an article as a vector."""
+    return passage_embeddings("kb_passages", "kb_embeddings", model_id, chars, make, points.passage_text)
+
+
+def kb_collection(company: Company, model_id: str) -> Stage:
+    """The points: vector, words and payload of each passage of the articles that have vectors of this model."""
+
+    def payloads(rows: Sequence[Any]) -> list[Json]:
+        article, _, summarised = rows
+        return points.passage_points(company.id, article.payload, summarised and summarised.payload)
+
+    sources = ("kb_passages", "kb_embeddings", "kb_summaries")
+    return passage_collection("kb_collection", sources, model_id, payloads, points.passage_text)

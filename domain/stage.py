@@ -16,7 +16,8 @@ from domain.batch import Batch
 from domain.company import CompanyId
 from domain.fingerprint import fingerprint
 
-DataType = Literal["ticket", "kb"]
+DataType = Literal["ticket", "kb", "faq", "regulation"]
+"""What is searched: an id is one within its type."""
 
 TABLES: dict[str, str] = {
     "raw_tickets": "tickets with their threads, as the helpdesk gave them",
@@ -29,8 +30,37 @@ TABLES: dict[str, str] = {
     "raw_kb": "articles of the help centre, as the helpdesk gave them, drafts included",
     "kb_summaries": "problem, cause, solution, result and tags of published articles",
     "kb_passages": "published articles, cut by their headings",
+    "kb_embeddings": "the passages as vectors",
+    "kb_collection": "the points of the articles' vector collection",
+    "workbook": "the tabs of the workbook, as they were read",
+    "faq": "frequent questions with their verified answers, the inactive ones included",
+    "faq_keyword_index": "the FAQs that a keyword leads to",
+    "faq_embeddings": "the questions of active FAQs as vectors",
+    "faq_collection": "the points of the FAQs' vector collection",
+    "regulations": "the company's regulations, article by article",
+    "regulation_passages": "articles of regulations, long ones cut by their items",
+    "regulation_embeddings": "the passages of regulations as vectors",
+    "regulation_collection": "the points of the regulations' vector collection",
+    "contacts": "whom to ask, by category",
+    "conversation_log": "what users asked and what they were answered, the last days of it",
+    "conversation_archive": "the same, of the months before",
+    "operations_log": "each answer's tier, source, score and time",
+    "daily_dashboard": "figures of a day",
+    "monthly_dashboard": "figures of a month",
+    "faq_proposals": "questions that people ask and no FAQ answers, each with an answer to be verified",
 }
 """Every stage table, in the order the data flows. The asset has the table's name."""
+
+OF_THE_WORKBOOK = tuple(TABLES)[tuple(TABLES).index("workbook") :]
+"""Those that hold nothing where a company has no workbook and was asked nothing."""
+
+COLLECTIONS: Mapping[DataType, str] = {
+    "ticket": "ticket_collection",
+    "kb": "kb_collection",
+    "faq": "faq_collection",
+    "regulation": "regulation_collection",
+}
+"""The tables that a vector index follows, by the data type that is searched in them."""
 
 ATTACHMENTS = "attachments"
 """In the queue: tickets that are stored without the text of a file that could not be read."""
@@ -44,9 +74,17 @@ def tables_of(data_type: DataType) -> tuple[str, ...]:
     return tuple(name for name in TABLES if type_of(name) == data_type)
 
 
-def type_of(table: str) -> DataType:
-    """The data type of a stage table's documents."""
-    return "kb" if "kb" in table.split("_") else "ticket"
+_TYPES: Mapping[str, DataType] = {
+    **{name: "ticket" for name in TABLES if "ticket" in name},
+    **{name: "kb" for name in TABLES if "kb" in name.split("_")},
+    **dict.fromkeys(("faq", "faq_keyword_index", "faq_embeddings", "faq_collection"), "faq"),
+    **{name: "regulation" for name in TABLES if name.startswith("regulation")},
+}
+
+
+def type_of(table: str) -> DataType | None:
+    """The data type of a stage table's documents; None where its rows are no documents that are searched."""
+    return _TYPES.get(table)
 
 
 def queues_of(data_type: DataType) -> tuple[str, ...]:
@@ -367,6 +405,10 @@ class CompanyStore(Protocol):
     def cursor(self, target: str, source: str) -> Cursor | None: ...
 
     def state(self, name: str) -> Any: ...
+
+    def queue(self) -> list[QueueEntry]:
+        """Everything that waits, the most often tried first."""
+        ...
 
     def queued(self, target: str, doc_ids: Sequence[str]) -> dict[str, int]:
         """The retries so far of those of the documents that wait in the queue of ``target``."""

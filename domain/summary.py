@@ -18,7 +18,7 @@ FIELD_LIMIT = 400
 MAX_TAGS = 5
 """Tags a summary has at most (specification: "최대 5개")."""
 
-EMBEDDING_TEXT_VERSION = "1"
+EMBEDDING_TEXT_VERSION = "2"
 """Changes whenever the same summary would give another text to embed."""
 
 _TAG_LIMIT = 40

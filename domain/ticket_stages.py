@@ -18,8 +18,6 @@ from domain.ticket import Satisfaction, Ticket
 from domain.writer import Writer, accepts
 
 Json = dict[str, Any]
-_BATCH = 32
-"""Texts handed to an embedder at once: each batch is stored when it arrives."""
 _PRIORITIES: Mapping[str, int] = {"urgent": 3, "긴급": 3, "high": 2, "높음": 2, "medium": 1, "normal": 1, "보통": 1}
 """Which of many is summarised first; all others: 0."""
 
@@ -80,10 +78,10 @@ def ticket_summaries(company: Company, writer: Writer) -> Stage:
     )
 
 
-def ticket_embeddings(model_id: str, chars: int, embed: Callable[[Sequence[str]], Sequence[bytes]]) -> Stage:
+def ticket_embeddings(model_id: str, chars: int, make: Callable[[Sequence[str]], Iterator[Arrived]]) -> Stage:
     """The summary as a vector, of its first ``chars`` characters: the subject and the problem stand first.
 
-    ``embed`` gives little-endian float32 for each text; its results are kept.
+    ``make`` gives each text's vector (``resources.embedder.PassageEmbedder``); its results are kept.
     """
 
     def project(rows: Sources) -> Input | None:
@@ -91,12 +89,7 @@ def ticket_embeddings(model_id: str, chars: int, embed: Callable[[Sequence[str]]
         if summarised is None or merged is None:
             return None
         text = summary.embedding_text(Summary.from_payload(summarised.payload), merged.payload["subject"])
-        return Input(text[:chars])
-
-    def make(texts: Sequence[str]) -> Iterator[Arrived]:
-        for start in range(0, len(texts), _BATCH):
-            vectors = enumerate(embed(texts[start : start + _BATCH]), start)
-            yield Arrived([(position, Made({"model": model_id}, vector)) for position, vector in vectors])
+        return Input(f"{merge.about(merged.payload)} {text}".lstrip()[:chars])
 
     return Stage(
         "ticket_embeddings",
@@ -117,10 +110,13 @@ def ticket_terms(company: Company) -> Stage:
         (merged,) = rows
         if merged is None or cases.why_not(company, merged.payload):
             return None
-        return Input(merge.thread_text(merged.payload, audience))
+        is_titled = bool(merged.payload["subject"].strip())
+        return Input((merge.searched_text(merged.payload, audience), is_titled))
 
-    def make(text: str) -> Made:
-        indices, values = points.sparse(tokens.terms(text))
+    def make(given: tuple[str, bool]) -> Made:
+        text, is_titled = given
+        length = points.CASE_LENGTH if is_titled else points.PASSAGE_LENGTH
+        indices, values = points.sparse(tokens.terms(text), length)
         return Made({"indices": indices, "values": values})
 
     return Stage(
@@ -138,24 +134,32 @@ def collection_made_by(model_id: str) -> str:
     return f"{model_id} | terms-{tokens.TOKENS_VERSION} sparse-{points.SPARSE_VERSION} point-{points.POINT_VERSION}"
 
 
+COLLECTION_RULE = "2"
+"""Changes whenever other documents belong into a collection."""
+
+
 def model_of(made_by: str) -> str:
     """The model that queries to such a collection must be embedded with."""
     return made_by.split(" | ")[0]
 
 
 def ticket_collection(company: Company, model_id: str) -> Stage:
-    """The points: vector, words and payload of each case that has all of them."""
+    """The points: vector, words and payload of each case that has all of them, its vector of this model."""
 
     def project(rows: Sources) -> Input | None:
         merged, summarised, embedded, terms = rows
         if merged is None or summarised is None or embedded is None or terms is None:
+            return None
+        if (
+            embedded.made_by != model_id
+        ):  # a vector of the model before, under this one's name, would be found by chance
             return None
         return Input((merged, summarised, embedded, terms), [row.content_hash for row in rows if row])
 
     def make(rows: Sequence[Any]) -> Made:
         merged, summarised, embedded, terms = rows
         point = points.ticket_point(company.id, merged.payload, summarised.payload)
-        return Made({"point": point, **terms.payload}, embedded.vector)
+        return Made({"points": [{"point": point, **terms.payload}]}, embedded.vector)
 
     return Stage(
         "ticket_collection",
@@ -163,5 +167,6 @@ def ticket_collection(company: Company, model_id: str) -> Stage:
         project,
         each(make),
         made_by=collection_made_by(model_id),
+        rule=COLLECTION_RULE,
         vectors=True,
     )

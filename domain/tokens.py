@@ -34,6 +34,9 @@ MAX_KOREAN: Final = 30_000
 """Characters, in lines with Hangul, that are cut into morphemes: 0.6 s of work. What comes after them is still found
 by its syllables."""
 
+MAX_QUESTION: Final = 300
+"""Characters of a line that is given its spaces back: nobody types more without any."""
+
 TITLE_WEIGHT: Final = 3
 """How often the first line of a text of several lines counts: it is the subject, the question or the heading, and says
 more than any later line. Measured: nDCG@10 of BM25 on English tickets 0.58 -> 0.61 (2: 0.605, 4: 0.61)."""
@@ -45,10 +48,13 @@ _SYLLABLES_MARK = "#"
 _PIECE: Final = 1_000  # Kiwi's time grows faster than a text without spaces: it gets no longer piece of a line
 _REPEATED = re.compile(r"(.)\1{4,}")  # ㅋㅋㅋㅋㅋㅋ, =======: Kiwi takes 0.3 s for a thousand
 _HANGUL = re.compile("[가-힣]")
+_RUN: Final = 9  # syllables without a space between them that are more than one word
+_UNSPACED = re.compile(f"[가-힣]{{{_RUN}}}")
 _SYLLABLES = re.compile("[가-힣]+|[一-鿿]+|[ぁ-ヿ]+")
-_LETTER = r"[^\W_가-힣一-鿿ぁ-ヿ]"
-_WORD = re.compile(f"{_LETTER}+")
-_CODE = re.compile(f"(?<!{_LETTER}){_LETTER}++(?:[-._:/@#]{_LETTER}++)+")  # starts at a word, or time grows with n²
+LETTER = r"[^\W_가-힣一-鿿ぁ-ヿ]"
+"""A character of a word that is not written in syllables, as a pattern."""
+_WORD = re.compile(f"{LETTER}+")
+_CODE = re.compile(f"(?<!{LETTER}){LETTER}++(?:[-._:/@#]{LETTER}++)+")  # starts at a word, or time grows with n²
 _LATIN = re.compile("[A-Za-z]{2,}")
 _NAME_PART = re.compile(r"[A-Z]+s?(?![a-z])|[A-Z]?[a-z]+")
 _CONTENT_TAGS = frozenset({"NNG", "NNP", "NR", "VV", "VA", "XR", "MAG"})
@@ -81,6 +87,7 @@ class _Stemmer(Protocol):
 
 class _Analyzer(Protocol):
     def tokenize(self, text: str) -> list[_Token]: ...
+    def space(self, text: str) -> str: ...
 
 
 class _Morphemes:
@@ -92,11 +99,18 @@ class _Morphemes:
 
     def tokens(self, line: str) -> list[_Token]:
         with self._lock:
-            if self._kiwi is None:
-                from kiwipiepy import Kiwi  # pyright: ignore[reportMissingTypeStubs]
+            return self._loaded().tokenize(line)
 
-                self._kiwi = cast(_Analyzer, Kiwi(load_multi_dict=False, num_workers=1))
-            return self._kiwi.tokenize(line)
+    def space(self, line: str) -> str:
+        with self._lock:
+            return self._loaded().space(line)
+
+    def _loaded(self) -> _Analyzer:
+        if self._kiwi is None:
+            from kiwipiepy import Kiwi  # pyright: ignore[reportMissingTypeStubs]
+
+            self._kiwi = cast(_Analyzer, Kiwi(load_multi_dict=False, num_workers=1))
+        return self._kiwi
 
     def of(self, line: str) -> list[str]:
         return [
@@ -137,40 +151,71 @@ def _terms(text: str) -> Counter[str]:
     return found
 
 
+def spaced(text: str) -> str:
+    """A question as it is asked: one that was typed without spaces between Korean words gets them back.
+
+    Models of meaning read words: nDCG@10 by meaning on Korean questions whose spaces were taken out 0.87, and 0.94 with
+    these. Any other text is returned as it is, and Kiwi is not loaded for it.
+    """
+    return "\n".join(map(_spaced, text.splitlines())) if _UNSPACED.search(text[:MAX_CHARS]) else text
+
+
+def _spaced(line: str) -> str:
+    syllables = len(_HANGUL.findall(line))
+    is_unspaced = len(line) <= MAX_QUESTION and syllables >= _RUN * (line.count(" ") + 1)
+    return _morphemes.space(line) if is_unspaced and _UNSPACED.search(line) else line
+
+
 def korean_nouns(text: str) -> list[str]:
     """Korean nouns as they are written, neighbours in one word joined ("자동" + "결재" + "선"), in the text's order.
 
     A Latin part is kept where it touches a noun ("SSO인증"). Loads Kiwi as ``terms`` does.
     """
-    found: list[str] = []
+    return ["".join(parts) for parts in korean_compounds(text)]
+
+
+def korean_compounds(text: str) -> list[list[str]]:
+    """The same nouns, each in its parts."""
+    found: list[list[str]] = []
     for line in _hangul_lines(text[:MAX_CHARS]):
-        start = end = 0
+        end = 0
         for token in _morphemes.tokens(line):
             if token.tag not in _NOUN_TAGS:
                 continue
-            if token.start != end:
-                found.append(line[start:end])
-                start = token.start
+            if token.start != end or not end:
+                found.append([])
             end = token.start + token.len
-        found.append(line[start:end])
-    return [noun for noun in found if _HANGUL.search(noun)]
+            found[-1].append(line[token.start : end])
+    return [parts for parts in found if any(map(_HANGUL.search, parts))]
 
 
 def _words(text: str) -> Iterator[str]:
     for word in _WORD.findall(text):
-        term = _term(word)
+        term = term_of(word)
         if term:
             yield term
 
 
 @lru_cache(maxsize=1 << 17)
-def _term(word: str) -> str:
+def term_of(word: str) -> str:
     """The term of one word, or "" for a word that says nothing."""
     if word in _STOP_WORDS or len(word) > MAX_TERM:
         return ""
     if word.isdigit() or len(word) < 3:
         return word
     return _stem(word)
+
+
+def surface(text: str) -> frozenset[str]:
+    """What a text says as it is written: its words, codes and pairs of syllables, without a look at its morphemes, which
+    takes longer than a search. Two texts are compared by it, never with ``terms``."""
+    folded = unicodedata.normalize("NFKC", text[:MAX_CHARS]).lower()
+    return frozenset((*_words(folded), *_codes(folded), *_bigrams(folded)))
+
+
+def codes(text: str) -> frozenset[str]:
+    """The codes that a text names, whole, as ``surface`` has them."""
+    return frozenset(_codes(unicodedata.normalize("NFKC", text[:MAX_CHARS]).lower()))
 
 
 def has_code(text: str) -> bool:
@@ -187,7 +232,24 @@ def _codes(text: str) -> Iterator[str]:
 def _name_parts(text: str) -> Iterator[str]:
     for name in _LATIN.findall(text):
         if len(name) <= MAX_TERM and not name[1:].islower() and len(parts := _NAME_PART.findall(name)) > 1:
-            yield from filter(None, (_term(part.lower()) for part in parts))
+            yield from filter(None, (term_of(part.lower()) for part in parts))
+
+
+def name_places(text: str) -> Iterator[tuple[str, int, int]]:
+    """The parts of names such as NullPointerException as terms, with where each starts and ends."""
+    for name in _LATIN.finditer(text):
+        if len(name[0]) <= MAX_TERM and not name[0][1:].islower():
+            parts = list(_NAME_PART.finditer(name[0]))
+            for part in parts if len(parts) > 1 else ():
+                if term := term_of(part[0].lower()):
+                    yield term, name.start() + part.start(), name.start() + part.end()
+
+
+def code_places(text: str) -> Iterator[tuple[str, int, int]]:
+    """Each code of a text whole, in lower case, with where it starts and ends."""
+    for code in _CODE.finditer(text):
+        if len(code[0]) <= MAX_TERM and any(map(str.isdigit, code[0])):
+            yield code[0].lower(), code.start(), code.end()
 
 
 def _hangul_lines(text: str) -> Iterator[str]:

@@ -16,9 +16,17 @@ from domain.errors import InputError
 if TYPE_CHECKING:
     import dagster as dg
 
-TYPES: Mapping[str, tuple[str, ...]] = {"tickets": ("tickets", "analysts"), "kb": ("knowledge_base",)}
+TYPES: Mapping[str, tuple[str, ...]] = {
+    "tickets": ("tickets", "analysts"),
+    "kb": ("knowledge_base",),
+    "workbook": ("workbook", "conversations", "learning"),
+}
 """What ``--only`` takes, and the groups of assets that it means."""
-_COLLECTING = {"tickets": "raw_tickets", "kb": "raw_kb"}
+_COLLECTING = {
+    "tickets": ("raw_tickets",),
+    "kb": ("raw_kb",),
+    "workbook": ("workbook", "faq", "contacts", "regulations"),
+}
 _SUMMARISING = {"tickets": "ticket_summaries", "kb": "kb_summaries"}
 
 
@@ -53,6 +61,8 @@ class Asked:
     def _of_one_type(self) -> Self:
         if len(self.types) > 1:
             raise InputError("--doc takes one type.", remedy="Say --only tickets or --only kb.")
+        if self.types == ("workbook",):
+            raise InputError("a workbook is always read whole.", "--doc, --since and --until are for tickets.")
         if self.types == ("kb",) and not self.doc:
             raise InputError("articles are always walked whole.", "--since and --until are for tickets.")
         return self if self.types else replace(self, types=("tickets",))
@@ -71,12 +81,15 @@ class Asked:
         config = asdict(self)
         batch = {"config": {"batch": config.pop("batch")}}
         del config["types"]
-        # Who agrees to deletions of tickets has not agreed to any of articles.
-        articles = config | ({} if self.types == ("kb",) else {"accept_deletions": 0})
-        configs = {"tickets": config, "kb": articles}
         types = self.types or tuple(TYPES)
-        collect = {_COLLECTING[name]: {"config": configs[name]} for name in types}
-        return {"ops": {**collect, **{_SUMMARISING[name]: batch for name in types}}}
+        # Who agrees to deletions of tickets has not agreed to any of articles, or of what a workbook says.
+        agreed = types[0] if len(types) == 1 else "tickets"
+        collect = {
+            asset: {"config": config if name == agreed else config | {"accept_deletions": 0}}
+            for name in types
+            for asset in _COLLECTING[name]
+        }
+        return {"ops": {**collect, **{_SUMMARISING[name]: batch for name in types if name in _SUMMARISING}}}
 
     def next_slice(self) -> Self:
         """The rest of a long walk over tickets: what it began anew is not begun again."""

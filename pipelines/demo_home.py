@@ -1,6 +1,7 @@
-"""The demo's own home and its sandbox: its companies never mix with yours."""
+"""The demo's own home, its sandbox and its workbooks: its companies never mix with yours."""
 
 import socket
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -40,6 +41,26 @@ def demo_sandbox(settings: Settings) -> "Sandbox":
     expected = [urlsplit(company.endpoint).port for company in Companies(settings).list()]
     port = next((port for port in (*expected, USUAL_PORT) if port and is_free(port)), 0)
     return Sandbox(COMPANIES, port=port)
+
+
+def workbook_of(settings: Settings, company: str, sandbox: "Sandbox") -> str:
+    """A sample company's workbook: Hanbit's is shared in the sandbox's Google Sheets, Acme's is an .xlsx file in the home,
+    made anew."""
+    if company == "hanbit":
+        return sandbox.sheet_url(company)
+    from domain.workbook_layout import LAYOUTS, TITLE
+    from resources.workbook.base import Overwrite, Plan
+    from resources.workbook.charts import CHARTS
+    from resources.workbook.xlsx import XlsxWorkbook
+    from sandbox import workbooks
+
+    path = settings.root / f"{company}-{TITLE}.xlsx"
+    path.unlink(missing_ok=True)
+    book = XlsxWorkbook(path)
+    book.create(Plan(TITLE, LAYOUTS, CHARTS))
+    book.write([Overwrite(name, rows[1:]) for name, rows in workbooks.tabs(company, datetime.now(UTC).date()).items()])
+    book.close()
+    return str(path)
 
 
 def is_free(port: int) -> bool:

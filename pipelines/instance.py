@@ -16,6 +16,7 @@ from resources.settings import REPOSITORY, Settings
 if TYPE_CHECKING:
     import dagster as dg
 
+_RECYCLE_SECONDS = 30  # older connections are not trusted: what is between may have closed them
 _HEARTBEAT_SECONDS = 120  # a daemon beats every 30 s
 
 
@@ -61,6 +62,19 @@ def opened(settings: Settings) -> "Iterator[dg.DagsterInstance]":
             _ask_database(settings)
         with dg.DagsterInstance.get() as instance:
             yield instance
+
+
+@contextmanager
+def connected(instance: "dg.DagsterInstance") -> "Iterator[None]":
+    """Keep Dagster's connections to Postgres open meanwhile; anywhere but in its web server it connects for each statement.
+    In files that is so anyway (``dagster_history``)."""
+    instance.optimize_for_webserver(statement_timeout=0, pool_recycle=_RECYCLE_SECONDS, max_overflow=20)
+    try:
+        yield
+    finally:
+        for storage in (instance.run_storage, instance.event_log_storage, instance.schedule_storage):
+            if engine := getattr(storage, "_engine", None):
+                engine.dispose()
 
 
 def _ask_database(settings: Settings) -> None:

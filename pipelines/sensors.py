@@ -28,7 +28,7 @@ _FROM_SUMMARIES = [
     dg.AssetKey(name)
     for name in (
         *("ticket_summaries", "kb_summaries", "ticket_embeddings", "ticket_terms", "ticket_collection"),
-        "published_tables",
+        *("kb_collection", "published_tables"),
     )
 ]
 _IN_FLIGHT = [

@@ -17,7 +17,7 @@ from domain.company import Company
 from domain.errors import CasebookError, CompanyBusy
 from pipelines.asked import Asked
 from pipelines.definitions import build
-from pipelines.instance import opened
+from pipelines.instance import connected, opened
 from resources.companies import Companies
 from resources.company_run import Progress, silent
 from resources.settings import Settings
@@ -69,7 +69,7 @@ def run_sync(settings: Settings, company: Company, asked: Asked, progress: Progr
     registry = Companies(settings)
     with registry.lock(company.id, "a sync that is about to start"):
         pass  # fail before a run is recorded that could only fail
-    with opened(settings) as instance:
+    with opened(settings) as instance, connected(instance):
         instance.add_dynamic_partitions("companies", [company.id])
         whole = _run(registry, instance, company, asked, progress)
         while whole.more:

@@ -12,9 +12,9 @@ from domain.fingerprint import point_id
 from domain.stage import DataType, QueueEntry, Row, queues_of, tables_of
 from resources.companies import Companies
 from resources.storage.sql import SqlCompanyStore
-from resources.vector_index.edge import EdgeReader
+from resources.vector_index.base import open_index
 
-DATA_TYPES: dict[DataType, str] = {"ticket": "ticket", "kb": "article"}
+DATA_TYPES: dict[DataType, str] = {"ticket": "ticket", "kb": "article", "faq": "FAQ", "regulation": "regulation"}
 """What an id may be the id of, in words."""
 
 
@@ -34,7 +34,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything known of one document: ``source`` are facts of the helpdesk's own answer, ``point_id`` its vector."""
+    """Everything known of one document: ``source`` are facts of the helpdesk's own answer, ``point_id`` its (first) vector,
+    ``points`` how many of its ``parts`` (an article's passages) are in the live collection."""
 
     company: str
     doc_id: str
@@ -45,6 +46,8 @@ class Explanation:
     point_id: str
     in_index: bool
     collection_made_by: str
+    points: int = 0
+    parts: int = 1
 
 
 _Known = tuple[dict[str, Row | None], list[QueueEntry]]
@@ -69,11 +72,15 @@ def explain(companies: Companies, company: Company, doc_id: str, data_type: Data
             f"Say {' or '.join(f'--in {one}' for one in found)}.",
         )
     ((of_type, (rows, waiting)),) = found.items()
-    point = point_id(company.id, of_type, doc_id)
-    made_by, in_index = _in_index(companies, company, of_type, point)
+    collected = rows.get(f"{of_type}_collection")
+    parts = len(collected.payload["points"]) if collected and not collected.deleted else 1
+    ids = [point_id(company.id, of_type, doc_id, part) for part in range(parts)]
+    made_by, there = _in_index(companies, company, of_type, ids)
     steps = [_step(table, row) for table, row in rows.items()]
     source = _facts(next(iter(rows.values())))
-    return Explanation(company.id, doc_id, of_type, steps, waiting, source, point, in_index, made_by)
+    return Explanation(
+        company.id, doc_id, of_type, steps, waiting, source, ids[0], there == parts, made_by, there, parts
+    )
 
 
 def _known(store: SqlCompanyStore, doc_id: str, data_type: DataType) -> _Known | None:
@@ -107,9 +114,10 @@ def _facts(raw: Row | None) -> dict[str, Any]:
     return source
 
 
-def _in_index(companies: Companies, company: Company, data_type: DataType, point: str) -> tuple[str, bool]:
-    reader = EdgeReader(companies.settings.index_folder(company.id), company.id, data_type)
+def _in_index(companies: Companies, company: Company, data_type: DataType, ids: list[str]) -> tuple[str, int]:
+    """What made the live collection, and how many of these points it has."""
     try:
-        return reader.made_by, bool(reader.points([point]))
+        live = open_index(companies.settings, company).reader(data_type).current()
+        return live.made_by, len(live.points(ids))
     except StorageError:
-        return "", False
+        return "", 0

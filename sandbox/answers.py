@@ -114,3 +114,14 @@ async def deliver(scope: Scope, send: Send, answer: Answer, fault: Fault | None 
         scope["sandbox.transport"].close()
     else:
         await _send(send, answer, skew)
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The whole body of a request."""
+    parts: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)

@@ -10,6 +10,7 @@ Below ``/llm/ACCOUNT``: ``/v1/...`` with the key as bearer; Azure's ``/openai/v1
 import asyncio
 import base64
 import hashlib
+import json
 import math
 import re
 import time
@@ -23,15 +24,15 @@ import orjson
 from jsonschema import Draft202012Validator
 
 from sandbox import llm_model
-from sandbox.answers import HTML, Answer, Receive, Refused, Scope, Send, as_json, deliver
+from sandbox.answers import HTML, Answer, Receive, Refused, Scope, Send, as_json, deliver, read_body
 from sandbox.llm_account import LlmAccount
-from sandbox.llm_faults import SPOILED, LlmFault
+from sandbox.llm_faults import SPOILED, VECTORS, LlmFault
 from sandbox.llm_model import Json
 from sandbox.spoil import hang
 
 _REASONING = ("gpt-5", "o1", "o3", "o4")
 _DIMENSIONS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
-_MOST_INPUTS, _MOST_INPUT_TOKENS, _MOST_TOKENS = 2048, 8192, 300_000
+_MOST_INPUTS, _MOST_TOKENS = 2048, 300_000
 
 
 @dataclass(slots=True)
@@ -75,7 +76,7 @@ class Llm:
             await deliver(scope, send, as_json(404, {"error": {"message": f"no LLM account {name!r}"}}))
             return
         path = scope["path"].split(f"/llm/{name}", 1)[1]
-        body = await _read(receive)
+        body = await read_body(receive)
         if path.startswith("/admin/"):
             await deliver(scope, send, administer(account, scope["method"], path.removeprefix("/admin/"), body))
             return
@@ -106,7 +107,7 @@ class Llm:
             return early, fault
         try:
             _authenticate(request)
-            answer = _respond(request, fault if fault in SPOILED else None)
+            answer = _respond(request, fault if fault in (*SPOILED, *VECTORS) else None)
         except Refused as refusal:
             answer = refusal.answer
         wait = account.options.slow_ms + account.options.token_ms * request.record.get("tokens_out", 0)
@@ -138,13 +139,14 @@ def _respond(request: LlmRequest, fault: LlmFault | None) -> Answer:
             model = known_model(request.account, request.deployment or body.get("model"))
             tokens = chat_cost(request.account, body, model)
             reserved = request.account.options.reserve
+            spoiled = fault if fault in SPOILED else None
             _limit(request, tokens + (_most(body) or 0 if reserved else 0), model)
-            said = chat(request.account, body, model, request.request_id, request.record, fault, azure=request.azure)
+            said = chat(request.account, body, model, request.request_id, request.record, spoiled, azure=request.azure)
             if not reserved and "tokens" in request.account.buckets:
                 request.account.buckets["tokens"].take(said["usage"]["completion_tokens"])
             return as_json(200, said)
         case "POST", ["embeddings"]:
-            return _embeddings(request)
+            return _embeddings(request, fault)
         case "GET", ["models"]:
             listed = [_model(name) for name in request.account.options.models]
             return as_json(200, {"object": "list", "data": listed})
@@ -306,30 +308,50 @@ def unstrict(schema: Json, where: str = "()") -> str | None:
 # --- embeddings -----------------------------------------------------------------------------------------------------
 
 
-def _embeddings(request: LlmRequest) -> Answer:
+def _embeddings(request: LlmRequest, fault: LlmFault | None) -> Answer:
     body = request.json()
     model = known_model(request.account, request.deployment or body.get("model"))
     if model not in _DIMENSIONS:
         raise refused(403, f"You are not allowed to generate embeddings from this model: {model}")
-    inputs = _inputs(body.get("input"))
     most = _DIMENSIONS[model]
     size = body.get("dimensions") or most
     if not isinstance(size, int) or not 0 < size <= most:
         raise refused(400, f"Invalid value for 'dimensions' = {size}. Must be at most {most}.", param="dimensions")
+    as_text = _as_text(request.account, body.get("encoding_format", "float"))
+    inputs = _inputs(body.get("input"), request.account.options.text_tokens)
     tokens = sum(map(len, inputs))
     _limit(request, tokens, model)
-    as_text = body.get("encoding_format", "float") == "base64"
+    vectors = [embed(one, size // 2 if fault == "resized" else size) for one in inputs]
+    if fault in ("nan", "zero"):
+        vectors[-1] = vectors[-1] * np.float32("nan" if fault == "nan" else 0)
     data = [
-        {"object": "embedding", "index": at, "embedding": _encoded(embed(one, size), as_text=as_text)}
-        for at, one in enumerate(inputs)
+        {"object": "embedding", "index": 0 if fault == "misplaced" else at, "embedding": _encoded(one, as_text=as_text)}
+        for at, one in enumerate(vectors)
     ]
     request.record |= {"model": model, "input": body["input"]}
     request.account.usage.billed(request.record, tokens, 0)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return as_json(200, {"object": "list", "data": data, "model": model, "usage": usage})
+    if fault == "shuffled":
+        data.reverse()
+    # As servers in Python write it: a number that is none is "NaN", which is no JSON.
+    whole = json.dumps({"object": "list", "data": data, "model": model, "usage": usage})
+    return Answer(200, whole.encode(), content_type=b"application/json")
 
 
-def _inputs(given: Any) -> list[list[int]]:
+def _as_text(account: LlmAccount, form: Any) -> bool:
+    if form not in ("float", "base64"):
+        said = f"Invalid value for 'encoding_format' = {form}. Supported values: ['float', 'base64']."
+        raise refused(400, said, param="encoding_format")
+    match form, account.options.base64:
+        case "base64", "400":
+            raise refused(400, "Bad request.")
+        case "base64", "500":
+            raise refused(500, "An error occurred while reading the response body", "server_error")
+        case _, knows:
+            return form == "base64" and knows != "ignored"
+
+
+def _inputs(given: Any, most_tokens: int) -> list[list[int]]:
     """The inputs as tokens. Raises ``Refused`` for more than the API takes."""
     if isinstance(given, str) or (isinstance(given, list) and given and all(isinstance(one, int) for one in given)):
         given = [given]
@@ -337,10 +359,10 @@ def _inputs(given: Any) -> list[list[int]]:
         raise refused(400, "'$.input' is invalid. Please check the API reference.", param="input")
     if len(given) > _MOST_INPUTS:
         raise refused(400, f"'$.input' is invalid: at most {_MOST_INPUTS} items.", param="input")
-    inputs = [llm_model.encode(one) if isinstance(one, str) else one for one in given]
+    inputs = [llm_model.encode_to_embed(one) if isinstance(one, str) else one for one in given]
     for at, one in enumerate(inputs):
-        if len(one) > _MOST_INPUT_TOKENS:
-            said = f"Invalid 'input[{at}]': maximum context length is {_MOST_INPUT_TOKENS} tokens."
+        if len(one) > most_tokens:
+            said = f"Invalid 'input[{at}]': maximum context length is {most_tokens} tokens."
             raise refused(400, said, param="input", code="context_length_exceeded")
     if sum(map(len, inputs)) > _MOST_TOKENS:
         said = f"Requested {sum(map(len, inputs))} tokens, max {_MOST_TOKENS} tokens per request"
@@ -509,13 +531,3 @@ def _request(account: LlmAccount, scope: Scope, path: str, body: bytes, number: 
 def _route(path: str) -> str:
     """The address without ids, for the counters."""
     return re.sub(r"^(files|batches|models)/[^/]+", r"\1/ID", path)
-
-
-async def _read(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    more = True
-    while more:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    return b"".join(parts)

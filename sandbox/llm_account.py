@@ -31,7 +31,8 @@ class Options:
 
     ``minute_seconds`` is how long a minute lasts here. ``burst`` is the share of a minute's allowance that can be used at
     once. A request costs the tokens of prompt and answer; with ``reserve`` those of the prompt and of ``max_tokens``.
-    ``json_schema`` and ``json_object`` say whether the server knows these response formats. ``dies_after`` so many
+    ``json_schema`` and ``json_object`` say whether the server knows these response formats, ``base64`` whether it gives
+    vectors so. ``text_tokens`` is what an embedding model reads of a text. ``dies_after`` so many
     requests the account ends, by ``death``. ``slow_ms`` is the time of an answer, ``token_ms`` what each token of the
     answer adds. A batch is done after being asked for ``batch_polls`` times; None: when ``admin/batch`` says so.
     """
@@ -45,6 +46,8 @@ class Options:
     context: int = 128_000
     json_schema: Knows = "yes"
     json_object: Knows = "yes"
+    base64: Knows = "yes"
+    text_tokens: int = 8192
     dies_after: int | None = None
     death: Death = "insufficient_quota"
     slow_ms: float = 0
@@ -55,7 +58,7 @@ class Options:
 
     def __post_init__(self) -> None:
         self.models = tuple(self.models)
-        for name, known in (("json_schema", Knows), ("json_object", Knows), ("death", Death)):
+        for name, known in (("json_schema", Knows), ("json_object", Knows), ("base64", Knows), ("death", Death)):
             if getattr(self, name) not in get_args(known):
                 raise ValueError(f"{name} must be one of {', '.join(get_args(known))}")
         if self.minute_seconds <= 0 or not 0 < self.burst <= 1:

@@ -26,11 +26,15 @@ Spoiled = Literal[
     "refusal", "content_filter", "length", "null", "malformed", "prose", "fenced", "bare",
     "missing", "swapped", "doubled", "unknown", "language", "tags", "ungrounded", "link", "leak", "blank",
 ]  # fmt: skip
-LlmFault = Wire | Instead | Spoiled
+#: What is wrong with vectors that are billed: ``nan`` in one, ``zero`` in one, ``resized`` all, ``misplaced`` (each says that
+#: it is the first); ``shuffled`` ones say where they belong, and nothing is wrong.
+Vectors = Literal["nan", "zero", "resized", "misplaced", "shuffled"]
+LlmFault = Wire | Instead | Spoiled | Vectors
 WIRE: tuple[LlmFault, ...] = get_args(Wire)
 INSTEAD: tuple[LlmFault, ...] = get_args(Instead)
 SPOILED: tuple[LlmFault, ...] = get_args(Spoiled)
-KINDS: tuple[LlmFault, ...] = (*WIRE, *INSTEAD, *SPOILED)
+VECTORS: tuple[LlmFault, ...] = get_args(Vectors)
+KINDS: tuple[LlmFault, ...] = (*WIRE, *INSTEAD, *SPOILED, *VECTORS)
 
 
 @dataclass(slots=True)

@@ -54,17 +54,22 @@ class Said:
 
 
 @cache
-def _vocabulary() -> Any:
+def _vocabulary(name: str = "o200k_base") -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it opens its data in an old way
         from bpe_openai._bindings import tokenizer_for_encoding  # the package's own wrapper is 30 times slower
 
-    return tokenizer_for_encoding("o200k_base")
+    return tokenizer_for_encoding(name)
 
 
 def encode(text: str) -> list[int]:
     """The tokens of a text, in the vocabulary of OpenAI's models since GPT-4o."""
     return _vocabulary().encode(text)
+
+
+def encode_to_embed(text: str) -> list[int]:
+    """The same in that of its embedding models."""
+    return _vocabulary("cl100k_base").encode(text)
 
 
 def _decoded(tokens: Sequence[int]) -> str:
@@ -108,7 +113,9 @@ def answer(
     prompt = "\n".join(content(message) for message in messages if message["role"] == "user")
     system = "\n".join(content(message) for message in messages if message["role"] == "system")
     items = read_items(prompt)
-    if items:
+    if any(item.id == "question" for item in items):
+        text = _form(_answered(items, fits), fault)
+    elif items:
         text = _form(_written(items, system, fits, fault), fault)
     else:
         text = '{"summaries": []}' if "json" in prompt.lower() + system.lower() else "Hello! How can I help you?"
@@ -134,6 +141,28 @@ def _written(items: Sequence[Item], system: str, fits: Callable[[Json], bool], f
             for row in rows if order.everywhere else [rows[at]]:
                 _obey(row, order, items, item, system)
     return {"summaries": _spoiled(rows, items, system, fault)}
+
+
+def _answered(items: Sequence[Item], fits: Callable[[Json], bool]) -> Json:
+    """An answer to a question from passages: the sentences of the one that says most of its words that do so, too. Obedient
+    to what the texts order."""
+    for item in items:
+        for order in _orders(item.text):
+            if order.whole is not None and fits(order.whole):
+                return order.whole
+    asked = _pairs(next(item.text for item in items if item.id == "question"))
+    passages = [item for item in items if item.id.isdigit()]
+    best = max(passages, key=lambda item: len(asked & _pairs(item.text)), default=None)
+    if best is None or not asked & _pairs(best.text):
+        return {"answered": False, "answer": "", "sources": []}
+    said = _sentences(" ".join(turn.text for turn in best.turns if turn.author == "text"))
+    ranked = sorted(said, key=lambda sentence: -len(asked & _pairs(sentence)))[:2]
+    return {"answered": True, "answer": " ".join(one for one in said if one in ranked), "sources": [best.id]}
+
+
+def _pairs(text: str) -> set[str]:
+    """Pairs of letters within words: what two texts have in common in any language."""
+    return {word[at : at + 2] for word in re.findall(r"\w+", text.lower()) for at in range(len(word) - 1)}
 
 
 def _form(value: Json, fault: LlmFault | None) -> str:

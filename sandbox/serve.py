@@ -102,7 +102,9 @@ def application(served: "dict[str, Account]", llms: "dict[str, LlmAccount]") -> 
 
     from sandbox import attachments, downloads
     from sandbox.admin import admin
+    from sandbox.confluence import Confluence
     from sandbox.freshdesk import Freshdesk
+    from sandbox.google import Google
     from sandbox.llm import Llm
     from sandbox.spoil import LOGIN
     from sandbox.zendesk import Zendesk
@@ -125,6 +127,8 @@ def application(served: "dict[str, Account]", llms: "dict[str, LlmAccount]") -> 
             Mount("/{company}/api/v2", app=Freshdesk(served)),
             Mount("/zendesk/{company}/api/v2", app=Zendesk(served)),
             Mount("/llm/{account}", app=Llm(llms)),
+            Mount("/google", app=Google()),
+            Mount("/confluence/{company}", app=Confluence()),
             Route("/{company}/admin/{action}", hidden, methods=["GET", "POST"]),
             Route("/{company}/attachments/{attachment:int}/original/{name}", file),
             Route("/{company}/inline/attachment", picture),
@@ -132,7 +136,7 @@ def application(served: "dict[str, Account]", llms: "dict[str, LlmAccount]") -> 
     )
 
 
-def server(served: "dict[str, Account]", llms: "dict[str, LlmAccount]") -> "uvicorn.Server":
+def server(app: "Starlette") -> "uvicorn.Server":
     """An HTTP server that lets the application reach its connections, which faults need."""
     import uvicorn
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -144,7 +148,7 @@ def server(served: "dict[str, Account]", llms: "dict[str, LlmAccount]") -> "uvic
 
     return uvicorn.Server(
         uvicorn.Config(
-            application(served, llms),
+            app,
             http=Protocol,
             ws="none",
             lifespan="off",
@@ -196,7 +200,8 @@ class Sandbox:
             arguments = [*_arguments(companies, files, generated, options), *(f"--llm={name}" for name in llm)]
             self._running = _in_process(arguments, port)
         else:
-            self._running = _in_thread(accounts(companies, files, generated, **options), llm_accounts(llm), port)
+            served = accounts(companies, files, generated, **options)
+            self._running = in_thread(application(served, llm_accounts(llm)), port)
 
     def __enter__(self) -> Self:
         self.port = self._running.__enter__()
@@ -219,6 +224,36 @@ class Sandbox:
     def llm_url(self, account: str, style: str = "openai") -> str:
         """What a client takes for ``https://api.openai.com/v1``; with "azure", for ``https://RES.openai.azure.com``."""
         return f"http://{HOST}:{self.port}/llm/{account}{'' if style == 'azure' else '/v1'}"
+
+    @property
+    def google_url(self) -> str:
+        """Where Google's APIs are: the setting ``google_url``."""
+        return f"http://{HOST}:{self.port}/google"
+
+    def sheet_url(self, company: str) -> str:
+        """The address of the company's spreadsheet, as a person copies it."""
+        return f"{self.google_url}/spreadsheets/d/1{company}-sheet-000000000000000000000/edit#gid=0"
+
+    def google_key(self, company: str) -> str:
+        """The JSON of the service account that the sheet is shared with."""
+        return self.google_admin(company, "key")["key"]
+
+    def google_admin(self, company: str, action: str, **given: Any) -> Any:
+        """The admin actions of a company's sheet (``google_admin``)."""
+        reads = not given and action in ("key", "log", "sheet")
+        return self._admin(self.google_url, f"{company}/{action}", given, reads=reads)
+
+    def wiki_url(self, company: str) -> str:
+        """A company's Confluence: the setting ``regulation_site``."""
+        return f"http://{HOST}:{self.port}/confluence/{company}/wiki"
+
+    def wiki_key(self, company: str) -> str:
+        """What reads it, as email:token."""
+        return f"{self.user(company)}:{self.key(company)}"
+
+    def wiki_admin(self, company: str, action: str, **given: Any) -> Any:
+        """The admin actions of a company's Confluence (``confluence``)."""
+        return self._admin(self.wiki_url(company).removesuffix("/wiki"), action, given, reads=action == "log")
 
     def admin(self, company: str, action: str, **given: Any) -> Any:
         """Do an admin action; one that only reads takes no arguments. Raises ``ValueError`` with the reason."""
@@ -246,10 +281,10 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def _in_thread(served: "dict[str, Account]", llms: "dict[str, LlmAccount]", port: int) -> Iterator[int]:
-    """Run in a thread of this process; yields the port."""
+def in_thread(app: "Starlette", port: int = 0) -> Iterator[int]:
+    """Run an application in a thread of this process; yields the port."""
     listener = listen(port)
-    running = server(served, llms)
+    running = server(app)
     thread = threading.Thread(target=running.run, args=([listener],), daemon=True, name="sandbox")
     thread.start()
     while not running.started:
@@ -401,7 +436,7 @@ def command(
     typer.echo(f"{_READY}{port} (Ctrl-C stops it)")
     sys.stdout.flush()
     with contextlib.suppress(KeyboardInterrupt):
-        server(served, llms).run([listener])
+        server(application(served, llms)).run([listener])
         return
     raise typer.Exit(130)
 

@@ -31,6 +31,8 @@ def point_at(home: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
         "CASEBOOK_STORAGE_ADMIN",
         "CASEBOOK_DAGSTER_STORAGE",
         "CASEBOOK_REDIS_URL",
+        "CASEBOOK_QDRANT_URL",
+        "CASEBOOK_QDRANT_API_KEY",
     ):
         monkeypatch.delenv(name, raising=False)
     return Home(home)
@@ -85,6 +87,7 @@ def helpdesk() -> Iterator[Sandbox]:
 def first_sync(helpdesk: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose company ``made`` was synced once. Only to be read, or copied."""
     path = tmp_path_factory.mktemp("synced") / "home"
+    helpdesk.admin("made", "reset")  # a test before may have moved it
     with pytest.MonkeyPatch.context() as patches:
         point_at(path, patches)
         add(helpdesk, "made")

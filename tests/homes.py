@@ -24,8 +24,7 @@ from domain.fingerprint import point_id
 from domain.stage import TABLES
 from resources.companies import Companies
 from resources.settings import Settings
-from resources.vector_index.base import Filters
-from resources.vector_index.edge import EdgeReader
+from resources.vector_index.base import Collection, Filters, open_index
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,31 +89,47 @@ class Home:
         """The live rows of every table, without when and by which run they were written."""
         with self.companies.store(company_id(id)) as store:
             tables = {table: store.get(table, sorted(store.ids(table)), vector=True) for table in TABLES}
-        return {
+        found = {
             table: {
                 doc_id: (row.content_hash, row.source_hash, row.made_by, row.payload, row.vector)
                 for doc_id, row in rows.items()
             }
             for table, rows in tables.items()
         }
+        found["faq_proposals"] = {  # says the day in its payload
+            doc_id: (None, None, made_by, {**payload, "last_updated": ""}, vector)
+            for doc_id, (_, _, made_by, payload, vector) in found["faq_proposals"].items()
+        }
+        return found
 
     def tops(self, id: str) -> dict[str, int]:
         """Every table's highest seq: moves with any change of content."""
         with self.companies.store(company_id(id)) as store:
             return {table: store.top(table) for table in TABLES}
 
-    def reader(self, id: str) -> EdgeReader:
-        return EdgeReader(self.settings.index_folder(company_id(id)), company_id(id), "ticket")
+    def collection(self, id: str) -> Collection:
+        """What is searched now."""
+        return open_index(self.settings, self.company(id)).reader("ticket").current()
 
     def points(self, id: str) -> dict[str, tuple[Any, list[float] | None]]:
         """The published index: payload and vector of every point, by document."""
-        reader = self.reader(id)
-        fields = ["company_id", "data_type", "ticket_id", "summary", "original_data", "created_at", "title", "status"]
+        collection = self.collection(id)
+        fields = [
+            "company_id",
+            "data_type",
+            "doc_id",
+            "ticket_id",
+            "summary",
+            "original_data",
+            "created_at",
+            "title",
+            "status",
+        ]
         fields += ["tags", "product", "language", "updated_at", "url"]
-        return {
-            payload["ticket_id"]: (payload, reader.vector(point_id(id, "ticket", payload["ticket_id"])))
-            for payload in reader.payloads(fields, Filters())
-        }
+        payloads = {payload["ticket_id"]: payload for payload in collection.payloads(fields, Filters())}
+        ids = {doc_id: point_id(id, "ticket", doc_id) for doc_id in payloads}
+        vectors = collection.vectors(list(ids.values()))
+        return {doc_id: (payload, vectors.get(ids[doc_id])) for doc_id, payload in payloads.items()}
 
     def files(self, *but: str) -> dict[str, str]:
         """Every file below the home with a hash of its content; not Dagster's own, not locks, not how far a run is."""

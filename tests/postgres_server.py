@@ -176,9 +176,9 @@ class PostgresServer:
 
 
 @contextmanager
-def upgraded(server: PostgresServer, home: Path) -> Iterator[Settings]:
-    """The settings of a database of its own, with all tables and no rows; dropped at the end."""
-    name = server.database(server.upgraded)
+def upgraded(server: PostgresServer, home: Path, template: str = "") -> Iterator[Settings]:
+    """The settings of a database of its own, with all tables and no rows, or a copy of another one; dropped at the end."""
+    name = server.database(template or server.upgraded)
     settings = server.settings_for(name, home)
     try:
         yield settings

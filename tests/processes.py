@@ -4,13 +4,14 @@ They are forked from a server that has our modules loaded, so each starts in som
 """
 
 import multiprocessing
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["pytest", "resources.company_run", "resources.published", "resources.vector_index.edge"]
+    ["pytest", "resources.company_run", "resources.published", "resources.vector_index.edge", "resources.workbook.xlsx"]
 )
 PATIENCE = 30.0
 
@@ -21,7 +22,7 @@ class Child:
 
     def __init__(self, work: Callable[..., None], *arguments: Any) -> None:
         self._ear, mouth = CONTEXT.Pipe(duplex=False)
-        self._process = CONTEXT.Process(target=_run, args=(mouth, work, arguments), daemon=True)
+        self._process = CONTEXT.Process(target=_run, args=(mouth, dict(os.environ), work, arguments), daemon=True)
         self._process.start()
         mouth.close()
 
@@ -57,5 +58,8 @@ def ask(work: Callable[..., None], *arguments: Any) -> Any:
         return child.hear()
 
 
-def _run(mouth: Any, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _run(mouth: Any, environment: Mapping[str, str], work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    # The server keeps the environment of the moment when it was started: of whichever test came first.
+    os.environ.clear()
+    os.environ.update(environment)
     work(mouth.send, *arguments)

@@ -11,9 +11,27 @@ from importlib.metadata import version
 import typer
 
 from domain.errors import CasebookError, InputError
-from pipelines.cli import company, cost, data, demo, forget, llm, migrate, search, status, storage, sync, ui
+from pipelines.cli import (
+    ask,
+    company,
+    cost,
+    data,
+    demo,
+    evaluate,
+    forget,
+    index,
+    llm,
+    migrate,
+    search,
+    serve,
+    status,
+    storage,
+    sync,
+    ui,
+    workbook,
+)
 from pipelines.cli.output import err, out, show_error
-from sandbox import serve
+from sandbox import serve as sandbox_serve
 
 _INTERRUPTED = 130
 
@@ -26,14 +44,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(demo.demo)
+company.app.command("api-key")(serve.api_key)
 app.add_typer(company.app, name="company")
 app.add_typer(llm.app, name="llm")
+app.add_typer(index.app, name="index")
+app.add_typer(workbook.app, name="workbook")
 app.command()(sync.plan)
 app.command()(sync.sync)
 app.command()(status.status)
+app.command()(ask.ask)
 app.command()(search.search)
 app.command()(search.similar)
 app.command()(search.explain)
+app.command()(evaluate.evaluate)
 app.command()(cost.cost)
 app.command()(data.tickets)
 app.command()(data.queue)
@@ -42,8 +65,9 @@ app.command()(data.audit)
 app.command()(forget.forget)
 app.add_typer(storage.app, name="storage")
 app.command()(migrate.migrate)
+app.command()(serve.serve)
 app.command()(ui.ui)
-app.command("sandbox")(serve.command)
+app.command("sandbox")(sandbox_serve.command)
 
 
 def _version(wanted: bool) -> None:

@@ -9,7 +9,7 @@ from domain.company import PLATFORMS, SETTINGS, Company, company_id, read_settin
 from domain.errors import InputError
 from pipelines.cli.forget import report
 from pipelines.cli.keys import GivenKey, KeyEnv, KeyRef, KeyStdin, given_key, one_key, to_be_stored
-from pipelines.cli.llm import batches_wait
+from pipelines.cli.llm import batches_wait, refuse_in_use
 from pipelines.cli.output import Json, err, out, print_json, table
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def add(
     chosen = {name: value for name, value in options if value not in ("", "auto")}
     pairs = [*(f"{name}={value}" for name, value in chosen.items()), *(setting or [])]
     company = Company(wanted, platform, endpoint, dict(_pair(pair) for pair in pairs), created_at=utc_now())  # pyright: ignore[reportArgumentType]
+    _ = company.embeds_with  # refuses what is not there
     key = _helpdesk_key(settings, company, key_env, key_stdin, key_ref)
     if key is None and platform != "export":
         raise one_key()
@@ -192,12 +193,52 @@ def set_settings(
 
 def _refuse_for_providers(registry: "Companies", company: Company, settings: dict[str, Any]) -> None:
     """Settings that the company's LLM providers stand against."""
+    from dataclasses import replace
+
     from resources.llm.budget import refuse_unkept
 
     if "llm_providers" in settings:  # which can only be none
         batches_wait(registry, company, company.providers)
+        refuse_in_use(registry, company, company.embedders)
     else:
-        refuse_unkept(company.providers, settings.get("budget_monthly"))
+        refuse_unkept(company.all_providers, settings.get("budget_monthly"))
+    if "embedding_model" in settings:
+        _ = replace(company, settings={**company.settings, **settings}).embeds_with  # refuses what is not there
+
+
+@app.command("regulations-key")
+def regulations_key(
+    id: str,
+    key_env: KeyEnv = None,
+    key_stdin: KeyStdin = False,
+    key_ref: KeyRef = None,
+    json: bool = Json,
+) -> None:
+    """Store the key of the Confluence that regulations are kept in, as EMAIL:TOKEN, after proving that it reads them."""
+    from contextlib import closing
+
+    from resources.companies import Companies
+    from resources.confluence import Confluence
+    from resources.regulation_sources import CONFLUENCE_SECRET
+    from resources.settings import Settings
+
+    settings = Settings()
+    registry = Companies(settings)
+    company = registry.get(id)
+    key = given_key(settings, company.id, key_env, key_stdin, key_ref)
+    if key is None:
+        raise one_key()
+    with closing(Confluence(company.setting("regulation_site"), key.clear)) as source:
+        places: dict[str, str] = company.setting("regulation_places")
+        pages = {category: len(source.listing(place)) for category, place in places.items()}
+    with to_be_stored(settings, key) as stored:
+        registry.set_secret(company, stored, CONFLUENCE_SECRET)
+    if json:
+        print_json({"company": company.id, "pages": pages})
+    else:
+        out.print(f"{company.id} has another key for its regulations now.")
+        for category, count in pages.items():
+            out.print(f"{escape(category)}: {count} pages")
 
 
 @app.command()

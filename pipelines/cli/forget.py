@@ -22,6 +22,12 @@ def forget(
     requester: Annotated[
         str, typer.Option(help="A requester's address, or the helpdesk's id of one: all of their tickets.")
     ] = "",
+    user: Annotated[
+        str,
+        typer.Option(
+            help="A chat user's id: all that they asked. An address is --requester, which has it with tickets."
+        ),
+    ] = "",
     allow_again: Annotated[
         bool, typer.Option("--allow-again", help="The other way: let a sync take it in again. Restores nothing.")
     ] = False,
@@ -33,13 +39,22 @@ def forget(
     from resources.companies import Companies
     from resources.settings import Settings
 
-    if bool(doc) == bool(requester.strip()):
-        raise InputError("say what to forget, in one way.", remedy="Say --doc DOCUMENT or --requester ADDRESS.")
+    if [bool(doc), bool(requester.strip()), bool(user.strip())].count(True) != 1:
+        raise InputError(
+            "say what to forget, in one way.", remedy="Say --doc DOCUMENT, --requester ADDRESS or --user USER."
+        )
+    if user and allow_again:
+        raise InputError("a chat user is on no list.", remedy="What they ask from now on is kept as before.")
     if requester and data_type != "ticket":
         raise InputError("only tickets have a requester.", remedy="Leave --in out, or say --doc.")
     settings = Settings()
     registry = Companies(settings)
     company = registry.get(id)
+    if data_type not in ("ticket", "kb"):
+        raise InputError(
+            "what stands in a workbook is forgotten there.",
+            remedy=f"Delete its row, and run casebook sync {company.id} --only workbook.",
+        )
     if allow_again:
         listed = erase.allow_again(settings, company, doc or (), requester, data_type)
         if not listed:
@@ -52,18 +67,23 @@ def forget(
                 again = f"casebook sync {company.id} --only kb"
             out.print(f"A sync may take it in again: {again or f'casebook sync {company.id} --full'}")
         return
+    what = "all that a chat user asked"
     if not yes:
-        documents = erase.choose(registry, company, doc or (), requester, data_type).documents
+        documents = erase.choose(registry, company, doc or (), requester, data_type, user).documents
         more = f" and {len(documents) - _SHOWN} more" if len(documents) > _SHOWN else ""
         raise InputError(
-            f"this erases {_counted(len(documents))} of {company.id!r} for good.",
-            f"{', '.join(documents[:_SHOWN])}{more}." if documents else "None of that requester is here.",
+            f"this erases {what if user else _counted(len(documents))} of {company.id!r} for good.",
+            f"{', '.join(documents[:_SHOWN])}{more}."
+            if documents
+            else ""
+            if user
+            else "None of that requester is here.",
             "Say --yes if you mean it.",
         )
     from assets.published_tables import PUBLISHED
 
-    erased = erase.forget(settings, company, PUBLISHED, doc or (), requester, data_type)
-    report(erased, "forgotten", f"Forgotten: {_counted(erased.documents)} of {company.id}.", json)
+    erased = erase.forget(settings, company, PUBLISHED, doc or (), requester, data_type, user)
+    report(erased, "forgotten", f"Forgotten: {what if user else _counted(erased.documents)} of {company.id}.", json)
 
 
 def _counted(documents: int) -> str:

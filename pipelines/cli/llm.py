@@ -1,4 +1,4 @@
-"""``casebook llm``: who writes a company's summaries."""
+"""``casebook llm``: who writes a company's summaries, and who embeds its texts."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ from pipelines.cli.keys import GivenKey, KeyEnv, KeyRef, KeyStdin, given_key, on
 from pipelines.cli.output import Json, err, out, print_json, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from domain.company import Company
     from resources.companies import Companies
@@ -48,16 +48,31 @@ def add(
     tpm: Annotated[int | None, typer.Option(help="Tokens a minute at most; else what its headers say.")] = None,
     price_in: Annotated[float | None, typer.Option(help="US$ a million tokens in; else the price table.")] = None,
     price_out: Annotated[float | None, typer.Option(help="US$ a million tokens out.")] = None,
-    context: Annotated[int, typer.Option(help="Tokens that the model takes.")] = 128_000,
+    context: Annotated[
+        int | None, typer.Option(help="Tokens that the model takes: 128000; of each text, for embeddings: 8191.")
+    ] = None,
+    use: Annotated[
+        str,
+        typer.Option(
+            "--for", help="summaries, answers (to casebook ask), or embeddings: then embedding_model=NAME uses it."
+        ),
+    ] = "",
+    dimensions: Annotated[int | None, typer.Option(help="embeddings: ask for shorter vectors.")] = None,
+    passage_prefix: Annotated[
+        str, typer.Option(help='embeddings: what the model wants before a text: "passage: ".')
+    ] = "",
+    query_prefix: Annotated[str, typer.Option(help='embeddings: and before a question: "query: ".')] = "",
     key_env: KeyEnv = None,
     key_stdin: KeyStdin = False,
     key_ref: KeyRef = None,
     give_up: GiveUp = False,
     json: bool = Json,
 ) -> None:
-    """Let an LLM write the company's summaries, after proving that it answers; or change the provider of that name.
+    """Let an LLM write the company's summaries, or embed its texts, after proving that it answers; or change the provider of
+    that name.
 
-    Several share the work. Without any, summaries are sentences of the ticket itself. 'casebook plan' says what it costs.
+    Several share the work. Without any, summaries are sentences of the ticket itself, and a bundled model embeds. 'casebook
+    plan' says what it costs.
     """
     from resources.companies import Companies
     from resources.llm.budget import refuse_unkept
@@ -66,7 +81,9 @@ def add(
     settings = Settings()
     registry = Companies(settings)
     company = registry.get(id)
-    given = {
+    now = next((one for one in company.all_providers if one.name == name), None)
+    use = use or (now.use if now else "summaries")
+    given: dict[str, Any] = {
         "name": name,
         "model": model,
         "url": url.rstrip("/"),
@@ -76,17 +93,21 @@ def add(
         "auth": auth,
         "weight": weight,
         "parallel": parallel,
-        "context": context,
         "requests_per_minute": rpm,
         "tokens_per_minute": tpm,
         "price_in": price_in,
         "price_out": price_out,
-    }
+        "use": use,
+        "dimensions": dimensions,
+        "passage_prefix": passage_prefix,
+        "query_prefix": query_prefix,
+    } | ({} if context is None else {"context": context})
     wanted = _provider(given)
     key = given_key(settings, company.id, key_env, key_stdin, key_ref)
     if wanted.auth == "none" and key:
         raise InputError(f"provider {name!r} needs no key.", "It has auth none.", "Leave the key or --auth none out.")
-    now = next((one for one in company.providers if one.name == name), None)
+    if now and now.use != use:
+        raise InputError(f"provider {name!r} is for {now.use}.", remedy=f"Give the one for {use} another name.")
     if wanted.auth != "none" and not key and not registry.stored_secret(company, wanted.secret_name):
         if now:
             raise InputError(
@@ -98,7 +119,9 @@ def add(
     refuse_unkept([wanted], company.setting("budget_monthly"))
     is_another = bool(now) and (now.model, now.url, now.deployment) != (wanted.model, wanted.url, wanted.deployment)
     has_batches = is_another and batches_wait(registry, company, [wanted], give_up=give_up)
-    answered = _check(registry, company, wanted, key.clear if key else registry.llm_key(company, wanted))
+    wanted, answered = _proved(registry, company, wanted, key.clear if key else registry.llm_key(company, wanted))
+    if now and now.use == "embeddings" and now.model_id != wanted.model_id:
+        refuse_in_use(registry, company, [now])
     if has_batches:
         _give_up(registry, company, wanted)
     with to_be_stored(settings, key) as stored:
@@ -107,7 +130,12 @@ def add(
         print_json({"company": company.id, **_shown(wanted), **answered})
     else:
         out.print(f"[green]{name}[/] answers: {escape(answered['says'])}")
-        out.print(f"Next: casebook plan {company.id}", soft_wrap=True)
+        then = (
+            f" --embedding-model {name}" if use == "embeddings" and company.setting("embedding_model") != name else ""
+        )
+        out.print(f"Next: casebook plan {company.id}{then}", soft_wrap=True)
+        if then:
+            out.print(f"Then: casebook company set {company.id} embedding_model={name}", soft_wrap=True)
 
 
 @app.command("list")
@@ -117,11 +145,11 @@ def list_providers(id: Annotated[str, typer.Argument(help="The company.")], json
     from resources.settings import Settings
 
     company = Companies(Settings()).get(id)
-    shown = [_shown(one) for one in company.providers]
+    shown = [_shown(one) for one in company.all_providers]
     if json:
         print_json({"company": company.id, "providers": shown})
     elif shown:
-        names = ("name", "model", "url", "weight", "US$ in", "US$ out")
+        names = ("name", "use", "model", "url", "weight", "US$ in", "US$ out")
         out.print(table(*names, rows=[[_said(one.get(name)) for name in names] for one in map(_row, shown)]))
     else:
         out.print(f"{company.id} has no LLM provider: summaries are sentences of the ticket. casebook llm add --help")
@@ -129,18 +157,19 @@ def list_providers(id: Annotated[str, typer.Argument(help="The company.")], json
 
 @app.command()
 def check(id: Annotated[str, typer.Argument(help="The company.")], json: bool = Json) -> None:
-    """Ask each provider for one short summary: are its address, key and model still good?"""
+    """Ask each provider for one short summary, or a vector: are its address, key and model still good?"""
     from resources.companies import Companies
     from resources.settings import Settings
 
     registry = Companies(Settings())
     company = registry.get(id)
-    if not company.providers:
+    if not company.all_providers:
         raise InputError(f"company {company.id!r} has no LLM provider.", remedy="casebook llm add --help")
     outcome: dict[str, dict[str, Any]] = {}
-    for one in company.providers:
+    for one in company.all_providers:
         try:
-            outcome[one.name] = {"ok": True, **_check(registry, company, one, registry.llm_key(company, one))}
+            _, answered = _proved(registry, company, one, registry.llm_key(company, one))
+            outcome[one.name] = {"ok": True, **answered}
         except InputError as error:
             outcome[one.name] = {"ok": False, "says": str(error)}
     if json:
@@ -171,7 +200,7 @@ def key(
     given = given_key(settings, company.id, key_env, key_stdin, key_ref)
     if given is None:
         raise one_key()
-    answered = _check(registry, company, wanted, given.clear)
+    _, answered = _proved(registry, company, wanted, given.clear)
     _store(registry, company, wanted, given)
     if json:
         print_json({"company": company.id, "provider": name, **answered})
@@ -183,20 +212,21 @@ def key(
 def remove(
     id: Annotated[str, typer.Argument(help="The company.")], name: Name, give_up: GiveUp = False, json: bool = Json
 ) -> None:
-    """Ask a provider no more, and forget its key. Summaries that it wrote stay."""
+    """Ask a provider no more, and forget its key. Summaries that it wrote, and vectors, stay."""
     from resources.companies import Companies
     from resources.settings import Settings
 
     registry = Companies(Settings())
     company = registry.get(id)
     wanted = _named(company, name)
+    refuse_in_use(registry, company, [wanted])
     if batches_wait(registry, company, [wanted], give_up=give_up):
         _give_up(registry, company, wanted)
-    left = registry.drop_provider(company, wanted).providers
+    left = registry.drop_provider(company, wanted).all_providers
     if json:
         print_json({"company": company.id, "removed": name, "providers": [one.name for one in left]})
     else:
-        rest = ", ".join(one.name for one in left) or "none: new summaries are sentences of the ticket"
+        rest = ", ".join(one.name for one in left) or "none"
         out.print(f"Removed {name}. Left: {rest}.")
 
 
@@ -208,10 +238,10 @@ def _provider(given: dict[str, Any]) -> Provider:
 
 
 def _named(company: "Company", name: str) -> Provider:
-    for one in company.providers:
+    for one in company.all_providers:
         if one.name == name:
             return one
-    known = ", ".join(one.name for one in company.providers) or "none"
+    known = ", ".join(one.name for one in company.all_providers) or "none"
     raise InputError(f"company {company.id!r} has no provider {name!r}.", f"Known: {known}.")
 
 
@@ -233,6 +263,34 @@ def batches_wait(
             "'casebook llm add' and 'casebook llm remove'.",
         )
     return bool(waiting)
+
+
+def refuse_in_use(registry: "Companies", company: "Company", leaving: "Sequence[Provider]") -> None:
+    """Raises ``InputError`` where one of these embeds, or made the index that is searched now, and no other provider serves
+    its model."""
+    from domain.ticket_stages import model_of
+    from resources.company_run import EMBEDDED
+    from resources.vector_index.base import open_index
+
+    names = {one.name for one in leaving}
+    others = {one.model_id for one in company.embedders if one.name not in names}
+    ours = {one.model_id: one.name for one in leaving if one.use == "embeddings" and one.model_id not in others}
+    if not ours:
+        return
+    chosen = company.setting("embedding_model")
+    if chosen in names:
+        raise InputError(
+            f"{chosen!r} embeds the texts of company {company.id!r}.",
+            remedy=f"First choose another: casebook company set {company.id} embedding_model=auto, then casebook sync.",
+        )
+    index = open_index(registry.settings, company)
+    live = {model_of(one.made_by) for data_type in EMBEDDED for one in index.built(data_type) if one.is_live}
+    for model_id in ours.keys() & live:
+        raise InputError(
+            f"the index of company {company.id!r} was made by {ours[model_id]!r}.",
+            "Questions could not be embedded without it.",
+            f"casebook sync {company.id} makes it anew with embedding_model={chosen}; then try again.",
+        )
 
 
 def _give_up(registry: "Companies", company: "Company", wanted: Provider) -> None:
@@ -261,6 +319,50 @@ _TEST: dict[str, Any] = {
 """What a provider is asked to summarise, to prove that it can; some 700 tokens."""
 
 
+def _proved(registry: "Companies", company: "Company", wanted: Provider, clear: str) -> tuple[Provider, dict[str, Any]]:
+    """The provider as it turned out to be, and what it said. Raises ``InputError`` that says what stands against it."""
+    if wanted.use == "embeddings":
+        return _embeds(registry, company, wanted, clear)
+    return wanted, _check(registry, company, wanted, clear)
+
+
+_PROOF = ("My new desk lamp does not light up.", "새로 산 책상 조명이 켜지지 않습니다.", "Refund of a double charge")
+"""Texts whose vectors a provider has to give, to prove that it can, and how long they are."""
+
+
+def _embeds(registry: "Companies", company: "Company", wanted: Provider, clear: str) -> tuple[Provider, dict[str, Any]]:
+    """Vectors of some made-up texts: they say how long a vector of the model is."""
+    from contextlib import closing
+    from dataclasses import replace
+
+    from resources.llm.base import Trouble
+    from resources.llm.embeddings import EmbeddingClient, inputs
+    from resources.llm.tokens import count_tokens
+
+    tokens = sum(count_tokens(text, wanted.model) for text in _PROOF)
+    asking = err.status(f"asking {wanted.name} for vectors")
+    with asking, closing(EmbeddingClient(wanted, lambda: clear, timeout=_PATIENCE)) as client:
+        try:
+            reply = client.ask(inputs(_PROOF, tokens))
+        except Trouble as trouble:
+            raise InputError(
+                f"provider {wanted.name!r} cannot be used.", f"{trouble.said}.", f"Its address is {wanted.url}"
+            ) from None
+    _into_ledger(registry, company, wanted, reply, tokens if reply.tokens_in is None else reply.tokens_in, 0)
+    wrong = next((one for one in reply.vectors if isinstance(one, str)), "")
+    if not wrong and (len(reply.sizes) != 1 or len(set(reply.vectors)) != len(_PROOF)):
+        wrong = "different texts have the same vector, or vectors of different sizes"
+    if wrong:
+        said = f"{wanted.model} gave no vectors: {wrong}."
+        raise InputError(f"provider {wanted.name!r} cannot be used.", said, "Is it a model for embeddings?")
+    (size,) = reply.sizes
+    if wanted.dimensions is not None and size != wanted.dimensions:
+        said = f"{wanted.model} gives {size} numbers, and not the {wanted.dimensions} that were asked for."
+        raise InputError(f"provider {wanted.name!r} cannot be used.", said, "Leave --dimensions out.")
+    says = f"{reply.model or wanted.model}, vectors of {size} numbers"
+    return replace(wanted, size=size), {"says": says, "size": size, "tokens": reply.tokens_in or tokens}
+
+
 def _check(registry: "Companies", company: "Company", wanted: Provider, clear: str) -> dict[str, Any]:
     """One summary of a made-up ticket. Raises ``InputError`` that says what stands against it."""
     from contextlib import closing
@@ -269,13 +371,21 @@ def _check(registry: "Companies", company: "Company", wanted: Provider, clear: s
     from domain.summary_prompt import Item, answer_schema, messages
     from resources.llm.base import Call, Trouble
     from resources.llm.client import Client, sized
+    from resources.llm.tokens import count_messages, count_tokens
 
     asked = messages("ticket", "en", [Item("1", _TEST)])
     asking = err.status(f"asking {wanted.name} for a summary")
     with asking, closing(Client(wanted, lambda: clear, timeout=_PATIENCE)) as client:
         try:
-            reply = client.chat(sized(wanted, Call(asked, answer_schema(), 600, 0)))
-            _into_ledger(registry, company, wanted, asked, reply)
+            reply = client.ask(sized(wanted, Call(asked, answer_schema(), 600, 0)))
+            _into_ledger(
+                registry,
+                company,
+                wanted,
+                reply,
+                count_messages(asked, wanted.model) if reply.tokens_in is None else reply.tokens_in,
+                count_tokens(reply.text, wanted.model) if reply.tokens_out is None else reply.tokens_out,
+            )
             parse(reply.text)
         except Trouble as trouble:
             raise InputError(
@@ -290,7 +400,7 @@ def _check(registry: "Companies", company: "Company", wanted: Provider, clear: s
 
 
 def _into_ledger(
-    registry: "Companies", company: "Company", by: Provider, asked: "Sequence[Mapping[str, str]]", reply: "Reply"
+    registry: "Companies", company: "Company", by: Provider, reply: "Reply", tokens_in: int, tokens_out: int
 ) -> None:
     """It was paid for, whatever it is worth. Left out where a run writes: nobody waits for so little."""
     from contextlib import suppress
@@ -298,12 +408,9 @@ def _into_ledger(
 
     from domain.stage import Spent
     from resources.clock import utc_now
+    from resources.llm.base import call_id
     from resources.llm.prices import price
-    from resources.llm.summariser import call_id
-    from resources.llm.tokens import count_messages, count_tokens
 
-    tokens_in = count_messages(asked, by.model) if reply.tokens_in is None else reply.tokens_in
-    tokens_out = count_tokens(reply.text, by.model) if reply.tokens_out is None else reply.tokens_out
     known = price(by)
     cost = known.cost(tokens_in, tokens_out) if known else None
     spent = Spent(call_id(by, reply), by.name, by.model, "check", 0, tokens_in, tokens_out, cost)

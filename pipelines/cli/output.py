@@ -4,6 +4,7 @@ Belongs here: consoles, the form of errors, small tables. Does not belong here: 
 """
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
@@ -20,6 +21,15 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 Json = typer.Option(False, "--json", help="Print one JSON document on stdout and nothing else.")
+
+
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """A text of somebody else as a terminal may have it: a space for each character that would steer it, or turn the order
+    of what is read."""
+    return _UNSEEN.sub(" ", text)
 
 
 def print_json(value: Any) -> None:

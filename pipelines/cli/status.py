@@ -47,7 +47,7 @@ def _state(registry: "Companies", company: "Company") -> dict[str, Any]:
     from pipelines.instance import last_sync
     from resources.helpdesk.collect import is_more_to_come
     from resources.progress import read_progress
-    from resources.vector_index.edge import EdgeReader
+    from resources.vector_index.base import open_index
 
     is_free = registry.is_free(company.id)
     with registry.store(company.id) as store:
@@ -55,7 +55,7 @@ def _state(registry: "Companies", company: "Company") -> dict[str, Any]:
         waiting = len(store.queue())
         more = is_more_to_come(store)
     try:
-        searchable = EdgeReader(registry.settings.index_folder(company.id), company.id, "ticket").count()
+        searchable = open_index(registry.settings, company).reader("ticket").current().count()
     except CasebookError:
         searchable = 0
     state = "paused" if company.paused else "idle"

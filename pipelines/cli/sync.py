@@ -20,7 +20,7 @@ def sync(
     id: Annotated[str, typer.Argument(help="The company.")],
     full: Annotated[bool, typer.Option("--full", help="Walk everything again and audit the ids.")] = False,
     only: Annotated[
-        str, typer.Option(metavar="TYPES", help="Of tickets, kb: bring only these up to date, e.g. --only tickets.")
+        str, typer.Option(metavar="TYPES", help="Of tickets, kb, workbook: bring only these up to date.")
     ] = "",
     since: Annotated[str, typer.Option(metavar="DATE", help="Fetch what changed from this day on.")] = "",
     until: Annotated[str, typer.Option(metavar="DATE", help="Fetch what changed up to this day, included.")] = "",
@@ -105,9 +105,17 @@ def watched(quiet: bool) -> Iterator["Progress"]:
 
 
 def show_outcome(outcome: "SyncOutcome") -> None:
-    """One line an asset, then what it all came to."""
+    """One line an asset, then what it all came to. Those of a workbook only where there is anything of one."""
+    from domain.stage import OF_THE_WORKBOOK
+
     names = ("read", "changed", "skipped", "removed", "failed", "seconds")
-    rows = [[name, *(counts[column] for column in names)] for name, counts in outcome.assets.items()]
+    of_workbook = {*OF_THE_WORKBOOK, "workbook_tabs"}
+    has_workbook = outcome.assets.get("workbook", {}).get("read")
+    rows = [
+        [name, *(counts[column] for column in names)]
+        for name, counts in outcome.assets.items()
+        if has_workbook or name not in of_workbook or counts["read"]
+    ]
     out.print(table("asset", *names, rows=rows))
     for note in outcome.notes:
         out.print(f"[yellow]Note:[/] {escape(note)}")
@@ -128,7 +136,11 @@ def show_outcome(outcome: "SyncOutcome") -> None:
         out.print(f"{outcome.waiting:,} documents wait for a batch to be answered: casebook cost {outcome.company}")
 
 
-def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = Json) -> None:
+def plan(
+    id: Annotated[str, typer.Argument(help="The company.")],
+    embedding_model: Annotated[str, typer.Option(help="As if this were chosen: what would embedding anew cost?")] = "",
+    json: bool = Json,
+) -> None:
     """Say what a sync would cost: requests and minutes at the helpdesk's limit, and the LLM's calls, tokens and US dollars.
 
     Requests for each way to take attachments, which is what a company can choose. Tokens are counted in the texts that are
@@ -136,13 +148,19 @@ def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = J
     """
     from dataclasses import asdict, replace
 
+    from domain.company import read_setting
     from resources.companies import Companies
+    from resources.embedding_plan import embedding_plan
     from resources.helpdesk.platforms import connect
     from resources.settings import Settings
-    from resources.summary_plan import summary_plan
+    from resources.summary_plan import coming_summaries, summary_plan
 
     registry = Companies(Settings())
     company = registry.get(id)
+    if embedding_model:
+        chosen = read_setting("embedding_model", embedding_model)
+        company = replace(company, settings={**company.settings, "embedding_model": chosen})
+        _ = company.embeds_with  # refuses what is not there
     key = registry.secret(company)
     account = connect(company, key).check()
     ways = ("full", "threads", "none") if company.platform == "freshdesk" else (company.setting("attachments"),)
@@ -152,6 +170,7 @@ def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = J
         estimates[way] = asdict(connect(variant, key).plan(account))
     with watched(quiet=json) as progress:
         planned = summary_plan(registry, company, account.tickets, progress)
+        embedded = embedding_plan(registry, company, coming_summaries(planned), progress)
     if json:
         print_json(
             {
@@ -161,6 +180,7 @@ def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = J
                 "per_minute": account.per_minute,
                 "attachments": estimates,
                 "summaries": planned,
+                "embeddings": embedded,
             }
         )
         return
@@ -168,7 +188,7 @@ def plan(id: Annotated[str, typer.Argument(help="The company.")], json: bool = J
     for way, estimate in estimates.items():
         chosen = " (the setting now)" if way == company.setting("attachments") else ""
         out.print(f"attachments={way}{chosen}: {estimate_line(estimate)}")
-    for line in planned.lines:
+    for line in (*planned.lines, *embedded.lines):
         out.print(escape(line), soft_wrap=True)
 
 

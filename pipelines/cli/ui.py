@@ -16,7 +16,7 @@ def ui(
     demo: Annotated[bool, typer.Option("--demo", help="Show the demo's home instead of yours.")] = False,
 ) -> None:
     """Open the Dagster UI with its daemon, which starts the nightly syncs. Ctrl-C stops both."""
-    from contextlib import nullcontext
+    from contextlib import ExitStack
 
     from pipelines.demo_home import demo_sandbox, demo_settings, refuse_taken
     from pipelines.instance import prepare
@@ -39,10 +39,13 @@ def ui(
         str(port),
     ]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PYTHONPATH": str(REPOSITORY)}
-    helpdesk = demo_sandbox(settings) if demo else nullcontext()  # the demo's syncs need someone to answer
+    outside = demo_sandbox(settings) if demo else None  # the demo's syncs need someone to answer
     # A shell starts what it sends to the background with SIGINT ignored, and so would the children be.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with helpdesk, subprocess.Popen(command, env=environment, cwd=settings.root) as process:
+    with ExitStack() as stack:
+        if outside:
+            environment["CASEBOOK_GOOGLE_URL"] = stack.enter_context(outside).google_url
+        process = stack.enter_context(subprocess.Popen(command, env=environment, cwd=settings.root))
         signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
         try:
             code = process.wait()

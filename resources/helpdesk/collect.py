@@ -13,11 +13,11 @@ from typing import Any, cast
 from domain.derive import due_again
 from domain.errors import CasebookError, DocumentError, InputError
 from domain.forgotten import Forgotten, digest
+from domain.replace import GONE_COUNT, GONE_SHARE
 from domain.stage import ATTACHMENTS, NEVER, CompanyStore, DataType, Put, Report, Transaction
 from resources.helpdesk.audit import Audit
 from resources.helpdesk.base import Articles, Document, Json, Page, Span, Tickets
 
-_GONE_SHARE, _GONE_COUNT = 0.05, 50
 _TABLES: dict[DataType, str] = {"ticket": "raw_tickets", "kb": "raw_kb"}
 
 
@@ -369,9 +369,9 @@ class Collection:
 
     def _weigh(self, gone: set[str], accepted: int) -> None:
         """Raises ``CasebookError`` before more deletions than any night should bring, unless a person agreed to them."""
-        limit = max(_GONE_COUNT, accepted)
+        limit = max(GONE_COUNT, accepted)
         if len(gone) > limit:  # almost never: counting reads every row
-            limit = max(limit, int(self.store.count(self.table) * _GONE_SHARE))
+            limit = max(limit, int(self.store.count(self.table) * GONE_SHARE))
         if len(gone) > limit:
             raise CasebookError(
                 f"{len(gone)} documents are gone at the source, more than the {limit} that are deleted without asking.",

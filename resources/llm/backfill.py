@@ -27,12 +27,12 @@ from domain.provider import Provider
 from domain.stage import Arrived, Failed, Later, Made, Pause, Report, Spent
 from domain.summary_prompt import Kind, answer_schema
 from domain.writer import is_as_good
-from resources.llm.base import Call, Json, Trouble
+from resources.llm.base import Call, Json, Trouble, call_id
 from resources.llm.batch import IN_MEMORY, MOST_LINES, BatchClient, Part, Progress
 from resources.llm.budget import Budget
 from resources.llm.client import read_reply
 from resources.llm.prices import Price, price
-from resources.llm.summariser import Summariser, call_id
+from resources.llm.summariser import Summariser
 from resources.llm.tokens import count_messages
 from resources.storage.sql import SqlCompanyStore
 
@@ -314,7 +314,7 @@ class Backfill:
             held = self._budget.reserve(_most(self._summariser.price(by.name), tokens, body))
             cost = None
             try:
-                reply = self._summariser.client(by.name).chat(
+                reply = self._summariser.client(by.name).ask(
                     Call(body["messages"], answer_schema(), _room(body), tokens)
                 )
                 given = self._summariser.price(by.name)

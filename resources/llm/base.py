@@ -9,6 +9,9 @@ No trouble holds a secret or a word of a ticket: providers quote the request in 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+from uuid import uuid4
+
+from domain.provider import Provider
 
 Json = dict[str, Any]
 
@@ -110,3 +113,8 @@ class Filtered(Trouble):
 
 class NotTaken(Trouble):
     """The provider does not take the request, for a reason that is none of the above (400, 413, 422)."""
+
+
+def call_id(by: Provider, reply: Reply) -> str:
+    """What names a call in the ledger. Not the response's id alone: a server, or a cache before it, may give one twice."""
+    return f"{by.name} {reply.request_id or 'call'} {uuid4().hex[:12]}"

@@ -23,7 +23,8 @@ from openai.types import Batch as Remote
 
 from domain.fingerprint import clean
 from resources.llm.base import BadModel, Json, Overloaded, Trouble, Unanswered
-from resources.llm.client import Client, Unclear, broken, meaning, read_reply
+from resources.llm.client import Client, read_reply
+from resources.llm.endpoint import Unclear, broken, meaning
 
 State = Literal["running", "completed", "expired", "cancelled", "failed"]
 

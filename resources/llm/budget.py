@@ -26,7 +26,8 @@ def refuse_unkept(providers: Iterable[Provider], limit: float | None) -> None:
         raise InputError(
             "the budget could not be kept:",
             f"{'; '.join(said)}.",
-            "Say --price-in and --price-out (US$ a million tokens) with 'casebook llm add', or budget_monthly=none.",
+            "Say --price-in and, for summaries, --price-out (US$ a million tokens) with 'casebook llm add', or "
+            "budget_monthly=none.",
         )
 
 

@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.provider import Provider
-from domain.stage import Pause
-from resources.llm.base import Call, Limited, NotTaken, Overloaded, Reply, TooLong, Trouble, Unreachable
+from domain.stage import Pause, Spent
+from resources.llm.base import Call, Limited, NotTaken, Overloaded, Reply, TooLong, Trouble, Unreachable, call_id
 from resources.llm.budget import Budget
-from resources.llm.client import Client, sized
 from resources.llm.limits import Limits, Taken
 from resources.llm.prices import Price, price
 
@@ -60,12 +59,20 @@ class Done:
     tokens_out: int = 0
     cost: float | None = None
 
+    def spent(self, purpose: str, documents: int) -> Spent:
+        """The ledger's line of a call that was answered."""
+        assert self.reply is not None
+        by = self.provider
+        tokens = self.tokens_in, self.tokens_out
+        return Spent(call_id(by, self.reply), by.name, by.model, purpose, documents, *tokens, self.cost)
+
 
 @dataclass(slots=True)
 class Lane:
     """A provider in the pool: its client, its limits, its price, and how it does."""
 
-    client: Client
+    client: Any
+    """A ``Client``, or ``EmbeddingClient``."""
     limits: Limits
     price: Price | None
     count: Callable[[str], int]
@@ -96,15 +103,14 @@ class Lane:
 
     def sized(self, call: Call) -> Call:
         """The call as this model needs it."""
-        return sized(self.provider, call)
+        return self.client.sized(call)
 
     def holds(self, call: Call) -> bool:
         """Whether the call can ever fit, into the model's context and into a minute's limit."""
-        whole = self.sized(call)
-        return whole.tokens_in + whole.max_tokens <= self.provider.context and self.limits.fits(whole)
+        return self.client.holds(call) and self.limits.fits(self.sized(call))
 
 
-def lane(client: Client, count: Callable[[str], int], *, minute: float = 60.0) -> Lane:
+def lane(client: Any, count: Callable[[str], int], *, minute: float = 60.0) -> Lane:
     """A provider for a pool."""
     return Lane(client, Limits(client.provider, minute=minute), price(client.provider), count)
 
@@ -272,7 +278,7 @@ class Pool:
 
         def work() -> None:
             try:
-                sent.reply = to.client.chat(call, over.is_set)
+                sent.reply = to.client.ask(call, over.is_set)
             except Trouble as trouble:
                 sent.trouble = trouble
             except BaseException as error:  # whatever it is, the caller must not wait for ever

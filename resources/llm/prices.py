@@ -34,8 +34,8 @@ class Price:
 
 def price(provider: Provider) -> Price | None:
     """What this provider's model costs today, None where nobody said. Nothing is guessed from a similar name."""
-    if provider.price_in is not None and provider.price_out is not None:
-        return Price(provider.price_in, provider.price_out, _batch(provider.model), f"provider {provider.name}")
+    if provider.price_in is not None:
+        return Price(provider.price_in, provider.price_out or 0.0, _batch(provider.model), f"provider {provider.name}")
     found = _table().get(_named(provider.model))
     if found is None or _today() > found[1]:
         return None
@@ -60,7 +60,10 @@ def _table() -> dict[str, tuple[Price, str]]:
     """By model: the price, and the last day on which it is known to hold."""
     read: dict[str, Any] = tomllib.loads(files("resources.llm").joinpath("prices.toml").read_text("utf-8"))
     return {
-        model: (Price(one["in"], one["out"], maker["batch"], maker["source"]), str(one.get("until", "9999-12-31")))
+        model: (
+            Price(one["in"], one.get("out", 0.0), maker["batch"], maker["source"]),
+            str(one.get("until", "9999-12-31")),
+        )
         for maker in read.values()
         for model, one in maker["models"].items()
     }

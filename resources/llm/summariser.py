@@ -14,13 +14,12 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, Literal, Protocol
-from uuid import uuid4
 
 from domain.company import Company
 from domain.fingerprint import fingerprint
 from domain.masking import Masked, mask_for
 from domain.provider import Provider
-from domain.stage import Arrived, Failed, Later, Made, Spent
+from domain.stage import Arrived, Failed, Later, Made
 from domain.summary_answer import Rejected, Unreadable, accept, parse
 from domain.summary_prompt import PROMPT_VERSION, Item, Kind, answer_schema, messages, repair_messages
 from domain.thread_cut import cut
@@ -136,7 +135,7 @@ class Summariser:
         with closing(self._pool.run(jobs, again)) as arriving:
             for done in arriving:
                 results = self._judged(done, again)
-                spent = [self._spent(done)] if done.reply else []
+                spent = [done.spent(done.job.about.purpose, len(done.job.about.parts))] if done.reply else []
                 if results or spent:
                     yield Arrived(results, spent)
         if broken:
@@ -259,20 +258,6 @@ class Summariser:
         again.extend(self._job(replace(ask, parts=(part,), purpose="retry")) for part in ask.parts)
         return []
 
-    def _spent(self, done: Done) -> Spent:
-        ask: _Ask = done.job.about
-        assert done.reply is not None
-        return Spent(
-            call_id(done.provider, done.reply),
-            done.provider.name,
-            done.provider.model,
-            ask.purpose,
-            len(ask.parts),
-            done.tokens_in,
-            done.tokens_out,
-            done.cost,
-        )
-
     # -- the Batch API -------------------------------------------------------------------------------------------------
 
     def lines(self, kind: Kind, documents: Sequence[Json], by: Provider) -> Iterator[tuple[str, Json]]:
@@ -316,13 +301,13 @@ class Summariser:
             tokens_out += self._count(_answer(before)) + AVERAGE_OUT * before.count(None)
             is_told = is_told and None not in before
         lanes = self._pool.lanes
-        cost = _mean_cost(lanes, calls, tokens_in, tokens_out)
+        cost = mean_cost(lanes, calls, tokens_in, tokens_out)
         whole = sum(one.provider.weight for one in lanes)
         tokens_out += round(sum(_thought(one, calls) * one.provider.weight for one in lanes) / whole)
         unpriced = sorted({one.provider.model for one in lanes if one.price is None})
         exact = is_told and all(is_exact(one.provider.model) and not thinks(one.provider) for one in lanes)
-        seconds = _seconds(lanes, calls, tokens_in + tokens_out)
-        return Estimate(calls, tokens_in, tokens_out, cost, seconds, unpriced, exact)
+        time = least_seconds(lanes, calls, tokens_in + tokens_out)
+        return Estimate(calls, tokens_in, tokens_out, cost, time, unpriced, exact)
 
 
 def open_summariser(
@@ -355,11 +340,6 @@ def _lane(companies: Keys, company: Company, one: Provider, mode: Mode, minute: 
         mode=mode,
     )
     return lane(client, lambda text: count_tokens(text, one.model), minute=minute)
-
-
-def call_id(by: Provider, reply: Reply) -> str:
-    """What names a call in the ledger. Not the response's id alone: a server, or a cache before it, may give one twice."""
-    return f"{by.name} {reply.request_id or 'call'} {uuid4().hex[:12]}"
 
 
 def _language(document: Json) -> str:
@@ -416,7 +396,7 @@ def _thought(one: Lane, calls: int) -> int:
     return calls * THOUGHT_MEAN if thinks(one.provider) else 0
 
 
-def _mean_cost(lanes: Sequence[Lane], calls: int, tokens_in: int, tokens_out: int) -> float | None:
+def mean_cost(lanes: Sequence[Lane], calls: int, tokens_in: int, tokens_out: int) -> float | None:
     """Shared out by weight. None where a price is not known."""
     whole = sum(one.provider.weight for one in lanes)
     cost = 0.0
@@ -427,7 +407,7 @@ def _mean_cost(lanes: Sequence[Lane], calls: int, tokens_in: int, tokens_out: in
     return cost
 
 
-def _seconds(lanes: Sequence[Lane], calls: int, tokens: int) -> float | None:
+def least_seconds(lanes: Sequence[Lane], calls: int, tokens: int) -> float | None:
     """What the limits of all providers together need; None where one is not known."""
     requests = [one.limits.per_minute("requests") for one in lanes]
     minutes = [one.limits.per_minute("tokens") for one in lanes]

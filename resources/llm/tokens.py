@@ -19,7 +19,7 @@ from domain.fingerprint import clean
 PER_CHAT = PER_MESSAGE = 3
 
 _O200K = re.compile(r"(?:chatgpt-|ft:)?(?:gpt-4o|gpt-4\.1|gpt-4\.5|gpt-[5-9]|gpt-oss|o[1-9])(?![0-9])")
-_CL100K = re.compile(r"(?:ft:)?(?:gpt-4|gpt-3\.5|gpt-35)(?![0-9o.])")
+_CL100K = re.compile(r"(?:ft:)?(?:(?:gpt-4|gpt-3\.5|gpt-35)(?![0-9o.])|text-embedding-(?:3-|ada-002))")
 
 
 def vocabulary(model: str) -> str:
@@ -39,6 +39,20 @@ def count_tokens(text: str, model: str) -> int:
     except UnicodeEncodeError:  # half a surrogate pair, which no request can hold either
         cleaned, _ = clean(text)
         return _tokenizer(vocabulary(model)).count(cleaned)
+
+
+def cut_tokens(text: str, model: str, most: int) -> str:
+    """The beginning of a text that has at most so many tokens."""
+    if len(text.encode("utf-8", "replace")) <= most:  # no token has less than a byte
+        return text
+    tokenizer = _tokenizer(vocabulary(model))
+    cleaned, _ = clean(text)
+    tokens = tokenizer.encode(cleaned)
+    if len(tokens) <= most:
+        return text
+    # A letter at the end that only some of its bytes are there of cannot be read.
+    begun = (tokenizer.decode(tokens[: most - cut]) for cut in range(4))
+    return next((one for one in begun if one), "")
 
 
 def count_messages(messages: Sequence[Mapping[str, str]], model: str) -> int:

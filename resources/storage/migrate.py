@@ -46,7 +46,7 @@ _HOLDER = "casebook migrate"
 _TABLES = tuple(table for table in schema.store.sorted_tables if table is not schema.clock)
 _SMALL = (
     *(schema.cursors, schema.states, schema.queue, schema.forgotten, schema.votes),
-    *(schema.batches, schema.batched),
+    *(schema.batches, schema.batched, schema.judged_queries, schema.reports),
 )
 _AUDIT = tuple(schema.audit.c[name] for name in ("at", "company_id", "who", "action", "detail"))
 """Its ids are each database's own; the order of lines is kept."""

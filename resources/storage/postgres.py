@@ -50,7 +50,7 @@ _NAME = sa.text("SELECT set_config('application_name', :name, false)")
 _LONGEST_NAME = 63
 VERSION_TABLE = "casebook_version"
 """Where the number of the last migration stands; not Alembic's own name, which Dagster uses in the same database."""
-HEAD = "0003"
+HEAD = "0005"
 """The migration this Casebook is written for."""
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from domain.stage import TABLES
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 6
 """Of a SQLite file (``sqlite_versions``); Postgres counts its migrations."""
 store = sa.MetaData()
 """What belongs to one company: each row has its id, each file or each policy its wall."""
@@ -198,6 +198,51 @@ votes = sa.Table(
     sa.Column("created_at", Text, nullable=False),
 )
 
+recommendations = sa.Table(
+    "recommendations",
+    store,
+    _company(),
+    sa.Column("recommendation_id", Key, primary_key=True),
+    sa.Column("at", Text, nullable=False),
+    sa.Column("query", Text, nullable=False),
+    sa.Column("asked", Json, nullable=False, comment="kind, k, data types, filters"),
+    sa.Column("hits", Json, nullable=False, comment="ids and scores, in the order they were shown"),
+    sa.Column("versions", Json, nullable=False, comment="what made each collection, and the order"),
+    sa.Index("recommendations_at", "company_id", "at"),
+)
+
+judged_queries = sa.Table(
+    "judged_queries",
+    store,
+    _company(),
+    sa.Column("query_id", Key, primary_key=True),
+    sa.Column("text", Text, nullable=False),
+    sa.Column("relevant", Json, nullable=False, comment="grades by document id"),
+)
+
+reports = sa.Table(
+    "reports",
+    store,
+    _company(),
+    sa.Column("at", Key, primary_key=True),
+    sa.Column("run_id", Key, primary_key=True),
+    sa.Column("versions", Json, nullable=False),
+    sa.Column("figures", Json, nullable=False),
+)
+
+exchanges = sa.Table(
+    "exchanges",
+    store,
+    _company(),
+    sa.Column("exchange_id", Key, primary_key=True, comment="also the id of its recommendation"),
+    sa.Column("session_id", Key, nullable=False),
+    sa.Column("user_id", Text, nullable=False),
+    sa.Column("asked_at", Text, nullable=False),
+    sa.Column("said", Json, nullable=False, comment="question, answer, and how that was found"),
+    sa.Index("exchanges_session", "company_id", "session_id"),
+    sa.Index("exchanges_at", "company_id", "asked_at"),
+)
+
 companies = sa.Table(
     "companies",
     registry,
@@ -231,6 +276,7 @@ audit = sa.Table(
 
 WALLED = (
     *(*stages.values(), clock, cursors, states, queue, paid, ledger, batches, batched, forgotten, votes),
+    *(recommendations, judged_queries, reports, exchanges),
     company_secrets,
 )
 """Tables whose rows only their own company may see. The registry's list of companies is the door itself, and the audit

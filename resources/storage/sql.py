@@ -42,6 +42,8 @@ from domain.stage import (
     type_of,
 )
 from resources.storage import schema
+from resources.storage.exchanges import ExchangeRows, ExchangeWrites
+from resources.storage.learned import LearnedRows, LearnedWrites
 
 _INSERT: dict[str, Callable[[sa.Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _BIND_LIMIT = 10_000
@@ -147,7 +149,7 @@ def _of_type(table: sa.Table, data_type: DataType) -> sa.ColumnElement[bool]:
     return sa.true() if data_type == "ticket" else sa.false()
 
 
-class SqlCompanyStore:
+class SqlCompanyStore(LearnedRows, ExchangeRows):
     """The rows of one company. Holds one connection; use it from one thread at a time."""
 
     def __init__(self, connection: sa.Connection, company: CompanyId) -> None:
@@ -535,7 +537,7 @@ class SqlCompanyStore:
                 "cost": made.cost,
                 "run_id": run_id,
                 "created_at": now,
-                "data_type": type_of(stage),
+                "data_type": type_of(stage) or stage,
             }
             for source_hash, doc_id, made in results
         ]
@@ -649,7 +651,7 @@ def _upsert(kind: type[SqlCompanyStore], table: str) -> str:
     return _written(kind, kind.upsert_from(stage, _INSERT[kind.dialect.name](stage)))
 
 
-class SqlTransaction:
+class SqlTransaction(LearnedWrites, ExchangeWrites):
     """One atomic change (``domain.stage.Transaction``)."""
 
     def __init__(self, store: SqlCompanyStore, run_id: str, now: str) -> None:
@@ -821,16 +823,24 @@ class SqlTransaction:
         doc_ids: Sequence[str],
         is_theirs: Callable[[Vote], bool] = lambda vote: False,
         data_type: DataType = "ticket",
+        says: Callable[[str], bool] = lambda text: False,
+        is_user: Callable[[str], bool] = lambda user_id: False,
     ) -> None:
-        """Erase all that any table says of documents of a type, and the votes of which ``is_theirs`` is true. Tombstones
-        stay for the readers that follow a table, with nothing but the id. A result that another document paid for goes too
-        where it was made from the same text: that one keeps what it has in its own row."""
+        """Erase all that any table says of documents of a type, the votes of which ``is_theirs`` is true, and the questions
+        of whose text ``says``, or of whose user's id ``is_user``, is true. Tombstones stay for the readers that follow a
+        table, with nothing but the id. A result that another document paid for goes too where it was made from the same
+        text: that one keeps what it has in its own row."""
+        recommended = self.erase_learned(data_type, doc_ids, says)
+        self.erase_conversations(data_type, doc_ids, recommended, says, is_user)
         sources = {
             head.source_hash
             for table in tables_of(data_type)
             for head in self._store.heads(table, doc_ids).values()
             if head.source_hash
         }
+        if data_type == "kb":  # of an article each passage is kept by itself
+            for row in self._store.get("kb_embeddings", doc_ids).values():
+                sources.update((row.payload or {}).get("kept", ()))
         self._delete_where(schema.paid, sorted(sources), schema.paid.c.source_hash)
         for table in _HOLDING:
             self._delete_where(table, doc_ids, table.c.doc_id, _of_type(table, data_type))

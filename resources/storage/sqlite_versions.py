@@ -129,6 +129,57 @@ def _paid_calls(connection: sa.Connection) -> None:
     make_views(connection)
 
 
+def _learning(connection: sa.Connection) -> None:
+    """Version 5: articles have vectors and a collection; what was recommended, judged and reported is kept."""
+    for table in ("kb_embeddings", "kb_collection"):
+        connection.exec_driver_sql(
+            f"CREATE TABLE {table} (company_id VARCHAR NOT NULL, doc_id VARCHAR NOT NULL, seq BIGINT NOT NULL, "
+            "content_hash TEXT, source_hash TEXT, made_by TEXT, payload TEXT, vector BLOB, deleted BOOLEAN NOT NULL, "
+            "run_id TEXT NOT NULL, updated_at TEXT NOT NULL, id BIGINT DEFAULT '0' NOT NULL, "
+            "created_at TEXT DEFAULT '' NOT NULL, PRIMARY KEY (company_id, doc_id))"
+        )
+        connection.exec_driver_sql(f"CREATE UNIQUE INDEX {table}_seq ON {table} (company_id, seq)")
+    connection.exec_driver_sql(
+        "CREATE TABLE recommendations (company_id VARCHAR NOT NULL, recommendation_id VARCHAR NOT NULL, at TEXT NOT NULL, "
+        "query TEXT NOT NULL, asked TEXT NOT NULL, hits TEXT NOT NULL, versions TEXT NOT NULL, "
+        "PRIMARY KEY (company_id, recommendation_id))"
+    )
+    connection.exec_driver_sql("CREATE INDEX recommendations_at ON recommendations (company_id, at)")
+    connection.exec_driver_sql(
+        "CREATE TABLE judged_queries (company_id VARCHAR NOT NULL, query_id VARCHAR NOT NULL, text TEXT NOT NULL, "
+        "relevant TEXT NOT NULL, PRIMARY KEY (company_id, query_id))"
+    )
+    connection.exec_driver_sql(
+        "CREATE TABLE reports (company_id VARCHAR NOT NULL, at VARCHAR NOT NULL, run_id VARCHAR NOT NULL, "
+        "versions TEXT NOT NULL, figures TEXT NOT NULL, PRIMARY KEY (company_id, at, run_id))"
+    )
+    make_views(connection)
+
+
+def _workbook(connection: sa.Connection) -> None:
+    """Version 6: the workbook, its FAQ and regulations, conversations and dashboards."""
+    for table in (
+        *("workbook", "faq", "faq_keyword_index", "faq_embeddings", "faq_collection"),
+        *("regulations", "regulation_passages", "regulation_embeddings", "regulation_collection", "contacts"),
+        *("conversation_log", "conversation_archive", "operations_log", "daily_dashboard", "monthly_dashboard"),
+        "faq_proposals",
+    ):
+        connection.exec_driver_sql(
+            f"CREATE TABLE {table} (company_id VARCHAR NOT NULL, doc_id VARCHAR NOT NULL, seq BIGINT NOT NULL, "
+            "content_hash TEXT, source_hash TEXT, made_by TEXT, payload TEXT, vector BLOB, deleted BOOLEAN NOT NULL, "
+            "run_id TEXT NOT NULL, updated_at TEXT NOT NULL, id BIGINT DEFAULT '0' NOT NULL, "
+            "created_at TEXT DEFAULT '' NOT NULL, PRIMARY KEY (company_id, doc_id))"
+        )
+        connection.exec_driver_sql(f"CREATE UNIQUE INDEX {table}_seq ON {table} (company_id, seq)")
+    connection.exec_driver_sql(
+        "CREATE TABLE exchanges (company_id VARCHAR NOT NULL, exchange_id VARCHAR NOT NULL, session_id VARCHAR NOT NULL, "
+        "user_id TEXT NOT NULL, asked_at TEXT NOT NULL, said TEXT NOT NULL, PRIMARY KEY (company_id, exchange_id))"
+    )
+    connection.exec_driver_sql("CREATE INDEX exchanges_session ON exchanges (company_id, session_id)")
+    connection.exec_driver_sql("CREATE INDEX exchanges_at ON exchanges (company_id, asked_at)")
+    make_views(connection)
+
+
 def _numbered(_: sa.Connection) -> None:
     """The registry has the stores' number, also where nothing of its own changed; version 1 had none."""
 
@@ -150,5 +201,5 @@ def _secrets_apart(connection: sa.Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE companies DROP COLUMN secret")
 
 
-STORE: Steps = {1: _births, 2: _knowledge_base, 3: _paid_calls}
-REGISTRY: Steps = {0: _numbered, 1: _secrets_apart, 2: _numbered, 3: _numbered}
+STORE: Steps = {1: _births, 2: _knowledge_base, 3: _paid_calls, 4: _learning, 5: _workbook}
+REGISTRY: Steps = {0: _numbered, 1: _secrets_apart, 2: _numbered, 3: _numbered, 4: _numbered, 5: _numbered}

@@ -10,10 +10,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from domain.ticket_stages import model_of
 from pipelines.definitions import build
 from pipelines.instance import opened
 from resources.company_run import silent
-from tests.homes import Home, done
+from resources.vector_index.base import open_index
+from tests.homes import Home, casebook, done
 
 SECRET = "a cell that nobody may read"
 COLLECTING = ("raw_tickets", "raw_kb")
@@ -93,3 +95,20 @@ def test_no_cell_of_a_broken_export_is_in_dagsters_history(home: Home, exported:
         assert result.success != broken
         assert SECRET not in history
         assert ("the export cannot be read." in history) == broken
+
+
+def test_articles_whose_file_is_gone_are_searched_on_and_follow_a_change_of_model(home: Home, exported: Path) -> None:
+    """As tickets whose file is gone: nothing is deleted. But the model before is needed no more."""
+    done("company", "set", "tiny", "embedding_model=minilm-en")
+    done("sync", "tiny")
+    (exported / "kb.csv").unlink()
+    done("company", "set", "tiny", "embedding_model=use-multi")
+    outcome = done("sync", "tiny", "--json").json
+    assert any("the articles of this export are gone" in note for note in outcome["notes"])
+    assert all(outcome["checks"].values())
+    (live,) = [one for one in open_index(home.settings, home.company("tiny")).built("kb") if one.is_live]
+    assert (model_of(live.made_by), live.count) == ("use-multi-1", 2)
+    assert casebook("sync", "tiny", "--only", "kb").code == 2
+    (exported / "kb.csv").write_text("article_id,title,body\n")  # so they are taken out
+    done("sync", "tiny")
+    assert home.rows("tiny")["kb_collection"] == {}

@@ -342,8 +342,8 @@ def test_hostile_texts_take_time_in_proportion_to_their_length(piece: str) -> No
         unmask(text, {"[EMAIL_1]": MAIL, **masked.originals})
         return time.process_time() - started
 
-    # A tenth is enough to tell: a quadratic search would take a minute for it.
-    assert seconds(MEGABYTE // 10) < 1.5
+    # A tenth is enough to tell: a quadratic search would take a minute for it, on a slow machine minutes.
+    assert seconds(MEGABYTE // 10) < 10
 
 
 @pytest.mark.parametrize("piece", ["1", "@", "-"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from domain.fingerprint import fingerprint
-from domain.merge import DESCRIPTION, language_of, merge, thread_text
+from domain.merge import DESCRIPTION, about, language_of, merge, searched_text, thread_text
 from domain.ticket import Attachment, Message, Person, Ticket
 
 LOG = Attachment("7", "log.txt", "text/plain", 120)
@@ -98,3 +98,13 @@ def test_an_empty_ticket_is_a_document_too() -> None:
 )
 def test_language_is_guessed_from_the_letters(text: str, language: str) -> None:
     assert language_of(text) == language
+
+
+def test_what_a_ticket_is_about_stands_before_its_subject() -> None:
+    said = Message("description", "customer", text="Error E-4012.")
+    merged = merge(Ticket("7", "Cannot log in to Vault", said, product="vault", tags=("billing", "sso")))
+    assert about(merged) == "billing sso"
+    assert searched_text(merged) == "billing sso Cannot log in to Vault\n\nError E-4012."
+    untitled = merge(Ticket("8", "", said, product="Vault"))
+    assert searched_text(untitled) == "Vault\nError E-4012."
+    assert searched_text(merge(Ticket("9", "Plain", said))) == thread_text(merge(Ticket("9", "Plain", said)))

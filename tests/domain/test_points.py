@@ -10,6 +10,7 @@ from domain import points
 from domain.points import (
     CASE_LENGTH,
     K1,
+    LENGTH_POWER,
     PASSAGE_LENGTH,
     SYLLABLES_WEIGHT,
     B,
@@ -27,7 +28,7 @@ def test_index_is_the_same_for_ever() -> None:
 
 def test_document_values_are_bm25() -> None:
     found = dict(zip(*sparse(Counter(printer=2, jam=1)), strict=True))
-    norm = K1 * (1 - B + B * 3 / CASE_LENGTH)
+    norm = K1 * (1 - B + B * (3 / CASE_LENGTH) ** LENGTH_POWER)
     assert found[term_index("printer")] == pytest.approx(2 * (K1 + 1) / (2 + norm), abs=1e-5)
     assert found[term_index("jam")] == pytest.approx(1 * (K1 + 1) / (1 + norm), abs=1e-5)
 

@@ -11,6 +11,9 @@ from domain.provider import Provider, provider
 AZURE = {"name": "a", "model": "m", "style": "azure", "url": "https://r.openai.azure.com", "api_version": "2024-10-21"}
 
 
+EMBEDS = {"use": "embeddings"}
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -51,6 +54,15 @@ def test_what_is_given_is_what_is_kept(given: dict[str, Any]) -> None:
         ({"price_in": -1, "price_out": 1}, "prices of 0 or more"),
         ({"context": 10}, "a 'context' of 1,000"),
         ({"key": "sk-1"}, "a key is stored apart"),
+        ({"use": "songs"}, "a use of summaries, embeddings"),
+        ({"dimensions": 256}, "only for embeddings"),
+        ({"query_prefix": "query: "}, "only for embeddings"),
+        (EMBEDS | {"name": "use-multi"}, "which is a bundled model's"),
+        (EMBEDS | {"name": "auto"}, "which is a bundled model's"),
+        (EMBEDS | {"model": "a | b"}, "without '|'"),
+        (EMBEDS | {"price_in": 1, "price_out": 1}, "tokens have one price"),
+        (EMBEDS | {"dimensions": 1}, "'dimensions' from 2 on"),
+        (EMBEDS | {"context": 8}, "a 'context' of 16"),
         ({"modell": "m"}, "'modell' is none"),
         ({"model": None}, "'model' of its type"),
     ],
@@ -87,3 +99,16 @@ def test_a_key_is_kept_for_one_address() -> None:
     ]
     assert len({one.secret_name for one in (usual, *others)}) == 5
     assert Provider("a", "another", weight=2.0).secret_name == usual.secret_name
+
+
+def test_vectors_are_named_by_their_model_and_not_by_their_address() -> None:
+    given = EMBEDS | {"name": "a", "model": "m", "size": 256}
+    one = provider(given)
+    assert one == provider(one.to_json())
+    assert one.context == 8_191
+    assert one.to_json() == given
+    assert one.model_id == provider(given | {"name": "b", "url": "https://elsewhere.example/v1"}).model_id == "m 256"
+    assert provider(given | {"query_prefix": "query: "}).model_id == one.model_id
+    assert provider(given | {"passage_prefix": "passage: "}).model_id != one.model_id
+    with pytest.raises(ValueError, match="casebook llm add"):
+        assert provider(EMBEDS | {"name": "a", "model": "m"}).model_id

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.tokens import MAX_CHARS, MAX_TERM, TITLE_WEIGHT, is_syllables, korean_nouns, terms, words
+from domain.tokens import MAX_CHARS, MAX_TERM, TITLE_WEIGHT, is_syllables, korean_nouns, spaced, terms, words
 
 
 def shared(one: str, other: str) -> set[str]:
@@ -117,3 +117,9 @@ def test_any_text_has_whole_terms(text: str) -> None:
 
 def test_nouns_as_written() -> None:
     assert korean_nouns("자동결재선 설정이 안 돼요. SSO인증 Reset") == ["자동결재선", "설정", "SSO인증"]
+
+
+def test_a_question_without_spaces_gets_them_back() -> None:
+    assert spaced("출장비정산신청하는법을알려주세요") == "출장비 정산 신청하는 법을 알려 주세요"
+    for said in ("출장비 정산 신청하는 법을 알려 주세요", "how do I reset it?", "", "가" * 400):
+        assert spaced(said) == said

@@ -50,6 +50,38 @@ ASSETS = {
     "raw_kb": ("knowledge_base", set[str]()),
     "kb_passages": ("knowledge_base", {"raw_kb"}),
     "kb_summaries": ("knowledge_base", {"raw_kb"}),
+    "kb_embeddings": ("knowledge_base", {"kb_passages", "kb_summaries", "ticket_summaries"}),
+    "kb_collection": ("knowledge_base", {"kb_passages", "kb_embeddings", "kb_summaries"}),
+    "retrieval_report": ("learning", {"ticket_collection", "kb_collection"}),
+    "workbook": ("workbook", set[str]()),
+    "faq": ("workbook", {"workbook"}),
+    "contacts": ("workbook", {"workbook"}),
+    "faq_keyword_index": ("workbook", {"faq", "operations_log", "workbook"}),
+    "faq_embeddings": ("workbook", {"faq"}),
+    "faq_collection": ("workbook", {"faq", "faq_embeddings"}),
+    "regulations": ("workbook", {"workbook"}),
+    "regulation_passages": ("workbook", {"regulations"}),
+    "regulation_embeddings": ("workbook", {"regulation_passages"}),
+    "regulation_collection": ("workbook", {"regulation_embeddings", "regulation_passages"}),
+    "conversation_log": ("conversations", {"workbook"}),
+    "operations_log": ("conversations", {"workbook"}),
+    "conversation_archive": ("conversations", {"conversation_log", "operations_log"}),
+    "daily_dashboard": ("conversations", {"conversation_archive", "operations_log"}),
+    "monthly_dashboard": ("conversations", {"conversation_archive", "operations_log"}),
+    "faq_proposals": (
+        "learning",
+        {
+            *("ticket_summaries", "ticket_embeddings", "ticket_terms", "workbook", "faq", "faq_embeddings"),
+            *("faq_collection", "conversation_log", "conversation_archive", "operations_log"),
+        },
+    ),
+    "workbook_tabs": (
+        "workbook",
+        {
+            *("workbook", "faq_keyword_index", "faq_proposals", "conversation_log", "conversation_archive"),
+            *("operations_log", "daily_dashboard", "monthly_dashboard"),
+        },
+    ),
     "published_tables": (
         "analysts",
         {"merged_tickets", "ticket_summaries", "ticket_embeddings", "kb_passages", "kb_summaries"},
@@ -84,7 +116,7 @@ def test_the_graph_is_the_one_that_was_decided() -> None:
         name: (spec.group_name, {dep.asset_key.to_user_string() for dep in spec.deps}) for name, spec in specs.items()
     }
     assert found == ASSETS
-    assert set(ASSETS) == set(TABLES) | {"published_tables"}
+    assert set(ASSETS) == set(TABLES) | {"published_tables", "retrieval_report", "workbook_tabs"}
     assert {spec.partitions_def.name for spec in specs.values() if spec.partitions_def} == {"companies"}
     assert all(isinstance(spec.partitions_def, dg.DynamicPartitionsDefinition) for spec in specs.values())
 
@@ -103,7 +135,10 @@ def test_checks_and_the_things_that_start_by_themselves() -> None:
     repository = defs.get_repository_def()
     checks = {key.name for key in repository.asset_graph.asset_check_keys}
     assert checks == {
-        *("counts_agree", "drafts_stay_out", "ids_unique", "no_foreign_company"),
+        *("counts_agree", "drafts_stay_out", "ids_unique", "no_foreign_company", "canary_unseen"),
+        *("kb_ids_unique", "kb_no_foreign_company", "kb_canary_unseen", "retrieval_not_worse"),
+        *("faq_ids_unique", "faq_no_foreign_company", "faq_canary_unseen", "faq_keywords_lead_to_their_faqs"),
+        *("regulation_ids_unique", "regulation_no_foreign_company", "regulation_canary_unseen"),
         *("paid_for_changes_only", "providers_answer", "summaries_grounded", "article_summaries_grounded"),
     }
     assert nightly.default_status is dg.DefaultScheduleStatus.RUNNING

@@ -1,6 +1,7 @@
 """Summaries by LLM providers through the whole system: what is paid, what is not, and what never leaves."""
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,12 +13,14 @@ import pytest
 from domain.company import company_id
 from domain.stage import NEVER
 from sandbox.serve import Sandbox
+from tests.conftest import point_at
 from tests.homes import Home, casebook, done
 from tests.resources.llm.given import said as said_by_a_model
 from tests.resources.llm.given import script
 
 MODEL = "gpt-4.1-mini"
 STAGES = ("ticket_summaries", "kb_summaries")
+TICKETS = ("--only", "tickets")
 
 
 @pytest.fixture
@@ -37,6 +40,30 @@ def add_provider(llm: Sandbox, id: str, name: str, model: str = MODEL, *words: s
     )
     llm.llm_admin(name, "reset_log")
     return said.json
+
+
+@pytest.fixture(scope="module")
+def first_summaries(helpdesk: Sandbox, first_sync: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A home whose company ``made`` got a provider and was synced: its path, and what was said on the way."""
+    path = tmp_path_factory.mktemp("summarised") / "home"
+    for name in ("one", "two"):
+        helpdesk.llm_admin(name, "reset")
+    helpdesk.admin("made", "reset")
+    shutil.copytree(first_sync, path, symlinks=True)
+    with pytest.MonkeyPatch.context() as patches:
+        point_at(path, patches)
+        add_provider(helpdesk, "made", "one")
+        planned, before = plan(), paid()
+        outcome, log = sync(), helpdesk.llm_admin("one", "log")
+    return {"path": path, "planned": planned, "paid_before": before, "synced": outcome, "log": log}
+
+
+@pytest.fixture
+def summarised(first_summaries: dict[str, Any], llm: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A copy of that home, and the helpdesk as it was then."""
+    llm.admin("made", "reset")
+    shutil.copytree(first_summaries["path"], tmp_path / "home", symlinks=True)
+    return point_at(tmp_path / "home", monkeypatch)
 
 
 @pytest.fixture
@@ -75,15 +102,14 @@ def methods(home: Home, table: str = "ticket_summaries") -> set[str]:
 # -- what is paid --------------------------------------------------------------------------------------------------------
 
 
-def test_what_the_plan_says_is_what_the_ledger_says(home: Home, llm: Sandbox) -> None:
+def test_what_the_plan_says_is_what_the_ledger_says(summarised: Home, first_summaries: dict[str, Any]) -> None:
+    home = summarised
+    planned, outcome, log = (first_summaries[name] for name in ("planned", "synced", "log"))
     cases = set(home.points("made"))
-    planned = plan()
     stages = planned["stages"]
     assert stages["ticket_summaries"]["documents"] == stages["ticket_summaries"]["renewed"] == len(cases)
     assert stages["ticket_summaries"]["left_out"] == {"not resolved": 120 - len(cases)}
-    assert paid() == []
-
-    outcome = sync()
+    assert first_summaries["paid_before"] == []
     assert outcome["ok"]
     assert outcome["assets"]["ticket_summaries"]["changed"] == len(cases)
     assert set(home.rows("made")["ticket_summaries"]) == cases
@@ -95,7 +121,6 @@ def test_what_the_plan_says_is_what_the_ledger_says(home: Home, llm: Sandbox) ->
         assert total(first, "calls") == stages[stage]["calls"]
         assert total(first, "tokens_in") == stages[stage]["tokens_in"]
         assert total(first, "documents") == stages[stage]["documents"]
-    log = llm.llm_admin("one", "log")
     assert total(lines, "calls") == log["calls"] == outcome["paid"]["llm_calls"]
     assert total(lines, "tokens_in") + total(lines, "tokens_out") == outcome["paid"]["tokens"]
     assert (total(lines, "tokens_in"), total(lines, "tokens_out")) == (log["tokens_in"], log["tokens_out"])
@@ -104,14 +129,12 @@ def test_what_the_plan_says_is_what_the_ledger_says(home: Home, llm: Sandbox) ->
     assert {name: plan()["stages"][name]["documents"] for name in STAGES} == dict.fromkeys(STAGES, 0)
 
 
-def test_an_unchanged_night_pays_nothing_and_a_changed_text_only_for_itself(home: Home, llm: Sandbox) -> None:
-    sync()
-    llm.llm_admin("one", "reset_log")
-    before = home.tops("made")
+def test_an_unchanged_night_pays_nothing_and_a_changed_text_only_for_itself(summarised: Home, llm: Sandbox) -> None:
+    before = summarised.tops("made")
     outcome = sync()
     assert outcome["checks"]["paid_for_changes_only"]
     assert (outcome["paid"]["llm_calls"], llm.llm_admin("one", "log")["requests"]) == (0, 0)
-    assert home.tops("made") == before
+    assert summarised.tops("made") == before
 
     llm.admin("made", "edit", count=9, seed=3)
     outcome = sync()
@@ -120,8 +143,8 @@ def test_an_unchanged_night_pays_nothing_and_a_changed_text_only_for_itself(home
     assert 0 < items(llm) <= 9
 
 
-def test_another_model_costs_what_the_plan_says_and_old_summaries_serve_or_stay(home: Home, llm: Sandbox) -> None:
-    sync()
+def test_another_model_costs_what_the_plan_says_and_old_summaries_serve_or_stay(summarised: Home, llm: Sandbox) -> None:
+    home = summarised
     points = home.points("made")
     add_provider(llm, "made", "one", "gpt-4.1-nano")
     planned = plan()["stages"]
@@ -172,11 +195,11 @@ def test_a_budget_stops_cleanly_and_the_rest_comes_when_it_is_raised(home: Home,
     )
 
 
-def test_what_a_model_wrote_stays_when_its_provider_leaves(home: Home, llm: Sandbox) -> None:
-    sync()
+def test_what_a_model_wrote_stays_when_its_provider_leaves(summarised: Home) -> None:
+    home = summarised
     before = home.rows("made")["ticket_summaries"]
     done("llm", "remove", "made", "one")
-    outcome = sync()
+    outcome = sync("--only", "tickets")
     assert outcome["assets"]["ticket_summaries"]["changed"] == 0
     assert home.rows("made")["ticket_summaries"] == before
 
@@ -187,7 +210,7 @@ def test_what_a_model_wrote_stays_when_its_provider_leaves(home: Home, llm: Sand
 def test_one_of_two_providers_dies_and_every_ticket_is_summarised(home: Home, llm: Sandbox) -> None:
     add_provider(llm, "made", "two")
     llm.llm_admin("one", "options", dies_after=4, death="insufficient_quota")
-    outcome = sync()
+    outcome = sync(*TICKETS)
     assert outcome["ok"], outcome
     assert methods(home) == {MODEL}
     assert {line["provider"] for line in paid()} == {"one", "two"}
@@ -197,13 +220,13 @@ def test_one_of_two_providers_dies_and_every_ticket_is_summarised(home: Home, ll
 def test_without_any_provider_that_answers_it_says_so_and_goes_on_later(home: Home, llm: Sandbox) -> None:
     points = home.points("made")
     llm.llm_admin("one", "options", dies_after=0, death="insufficient_quota")
-    said = casebook("sync", "made", "--json")
+    said = casebook("sync", "made", "--json", *TICKETS)
     assert said.code == 1
     assert said.json["checks"]["providers_answer"] is False
     assert any("insufficient_quota" in note for note in said.json["notes"])
     assert (home.points("made"), paid()) == (points, [])
     llm.llm_admin("one", "options", dies_after=None)
-    assert sync()["ok"]
+    assert sync(*TICKETS)["ok"]
     assert methods(home) == {MODEL}
 
 
@@ -212,7 +235,7 @@ def test_a_key_that_is_gone_stops_no_edit_and_no_deletion(home: Home, llm: Sandb
     home.companies.set_llm_key(company, company.providers[0], "env:NOT_SET_ANYWHERE")
     points = home.points("made")
     gone = llm.admin("made", "delete", ids=[int(min(points))])
-    said = casebook("sync", "made", "--json")
+    said = casebook("sync", "made", "--json", *TICKETS)
     assert (said.code, said.json["checks"]["providers_answer"]) == (1, False), gone
     assert any("NOT_SET_ANYWHERE" in note for note in said.json["notes"])
     assert set(home.points("made")) == set(points) - {min(points)}
@@ -225,7 +248,7 @@ def test_a_ticket_that_is_refused_waits_with_its_reason_and_is_given_up_at_last(
     doc_id = min(rows["ticket_summaries"])
     word = rows["merged_tickets"][doc_id][3]["subject"]
     llm.llm_admin("one", "faults", rates={"refusal": 1.0}, containing=word)
-    outcome = sync()
+    outcome = sync(*TICKETS)
     failed = outcome["assets"]["ticket_summaries"]["failed"]
     assert 0 < failed < 20
     queue = done("queue", "made", "--json").json["queue"]
@@ -236,13 +259,13 @@ def test_a_ticket_that_is_refused_waits_with_its_reason_and_is_given_up_at_last(
         db.execute("UPDATE queue SET retries = 11, due = '2000-01-01T00:00:00Z'")
         assert db.execute("SELECT DISTINCT status FROM processing_queue").fetchall() == [("failed",)]
     db.close()
-    sync()
+    sync(*TICKETS)
     queue = done("queue", "made", "--json").json["queue"]
     assert {(entry["status"], entry["due"]) for entry in queue} == {("dead", NEVER)}
     llm.llm_admin("one", "faults")
-    assert sync()["assets"]["ticket_summaries"]["changed"] == 0
+    assert sync(*TICKETS)["assets"]["ticket_summaries"]["changed"] == 0
     assert done("queue", "made", "--retry", "--json").json["due"] == len(queue)
-    assert sync()["assets"]["ticket_summaries"]["changed"] == len(queue)
+    assert sync(*TICKETS)["assets"]["ticket_summaries"]["changed"] == len(queue)
     assert done("queue", "made", "--json").json["queue"] == []
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from query.search import Searcher
+from resources.companies import Companies
 from resources.settings import Settings
 from tests.homes import Home, casebook, done
 
@@ -48,8 +50,10 @@ def published(home: Home) -> dict[str, str]:
     return {name: digest for name, digest in home.files().items() if "/index/" in name or name.startswith("published/")}
 
 
-def hits(question: str) -> list[dict[str, Any]]:
-    return done("search", "made", question, "--json").json["hits"]
+def hits(question: str) -> list[Any]:
+    """Asked as ``--batch`` asks: a question that is kept is a write, and a store that was written to is moved again."""
+    companies = Companies(Settings())
+    return Searcher(companies, companies.get("made")).search(question).hits
 
 
 def test_it_says_what_to_do_next(synced: Home, postgres: Settings) -> None:

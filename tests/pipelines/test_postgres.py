@@ -159,6 +159,8 @@ def test_dagsters_settings_on_postgres_are_the_usual_ones_and_its_storage() -> N
         yaml.safe_load((ROOT / name).read_text()) for name in ("dagster.yaml", "deploy/postgres/dagster.yaml")
     )
     assert there.pop("storage") == {"postgres": {"postgres_url": {"env": "CASEBOOK_DAGSTER_STORAGE"}}}
+    for name in ("run_storage", "event_log_storage"):
+        assert usual.pop(name)["module"] == "pipelines.dagster_history"  # for files only
     assert there == usual
 
 

@@ -11,13 +11,22 @@ from typing import Any
 
 import pytest
 
-from domain import points, tokens
+from domain import calibration, points, tokens
+from domain.calibration import GOOD
 from domain.errors import InputError, StorageError
 from domain.fingerprint import point_id
-from domain.stage import Put, tables_of
+from domain.judgement import JudgedQuery
+from domain.merge import searched_text
+from domain.stage import DataType, Put, tables_of
+from domain.ticket_stages import model_of
+from query.evaluate import Unmeasured, ranked
 from query.explain import explain
+from query.halves import Words
+from query.marking import marked
 from query.search import EVERYTHING, Searcher
 from resources.companies import Companies
+from resources.embedder import Embedder, open_embedder
+from resources.question_embedder import NotEmbedded
 from resources.settings import Settings
 from resources.vector_index.base import Filters
 from sandbox.serve import Sandbox
@@ -57,6 +66,11 @@ def stored(acme_home: Home) -> dict[str, dict[str, Any]]:
     return {doc_id: payload for doc_id, (payload, _) in acme_home.points("acme").items()}
 
 
+def model(searcher: Searcher) -> Embedder:
+    """The model that made what is searched."""
+    return open_embedder(model_of(searcher.collection.made_by))
+
+
 def found(searcher: Searcher, text: str, filters: Filters = EVERYTHING) -> set[str]:
     return {hit.doc_id for hit in searcher.search(text, ALL, filters).hits}
 
@@ -66,7 +80,7 @@ def found(searcher: Searcher, text: str, filters: Filters = EVERYTHING) -> set[s
 
 def test_the_model_was_chosen_by_the_texts(acme_home: Home, searcher: Searcher) -> None:
     assert acme_home.company("acme").setting("embedding_model") == "minilm-en"
-    assert searcher.embedder.model_id in searcher.collection.made_by
+    assert model(searcher).model_id == "minilm-en-1"
 
 
 def test_without_a_filter_everything_is_ranked(searcher: Searcher, stored: dict[str, dict[str, Any]]) -> None:
@@ -191,14 +205,14 @@ def test_a_question_asked_again_needs_no_model(
     searcher: Searcher, acme_home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither this searcher nor another one embeds it again, until the company is forgotten; the answer is the same."""
-    model = type(searcher.embedder)
-    embed, embedded = model.embed, list[str]()
+    used = type(model(searcher))
+    embed, embedded = used.embed, list[str]()
 
     def counted(self: Any, texts: list[str], kind: Any) -> Any:
         embedded.extend(texts)
         return embed(self, texts, kind)
 
-    monkeypatch.setattr(model, "embed", counted)
+    monkeypatch.setattr(used, "embed", counted)
     question = "asked again: no picture from the camera"
     first = searcher.search(question).hits
     again = Searcher(acme_home.companies, acme_home.company("acme"))
@@ -206,7 +220,7 @@ def test_a_question_asked_again_needs_no_model(
     assert embedded == [question]
     searcher.search(question + "?")
     assert len(embedded) == 2
-    searcher.cache.forget(searcher.company.id)
+    searcher.companies.cache.forget(searcher.company.id)
     assert searcher.search(question).hits == first
     assert embedded == [question, question + "?", question]
 
@@ -215,7 +229,7 @@ def ask_acme(say: Callable[[Any], None], home: str, redis_url: str) -> None:
     companies = Companies(Settings(home=Path(home), redis_url=redis_url))
     searcher = Searcher(companies, companies.get("acme"))
     hits = searcher.search("two processes: the thermostat is offline").hits
-    embedder: Any = searcher.embedder
+    embedder: Any = model(searcher)
     say(([(hit.doc_id, hit.score) for hit in hits], embedder._is_loaded))
 
 
@@ -235,14 +249,140 @@ def test_private_notes_are_neither_indexed_nor_shown(acme_home: Home) -> None:
         notes = [message["text"] for message in payload["messages"] if message["private"] and message["text"]]
         if not notes or doc_id not in rows["ticket_collection"]:
             continue
-        public = [payload["subject"], *(message["text"] for message in payload["messages"] if not message["private"])]
+        public = [searched_text(payload), *payload["tags"], payload["product"]]
         secret = tokens.terms("\n".join(notes)).keys() - tokens.terms("\n".join(public)).keys()
-        point = rows["ticket_collection"][doc_id][3]
+        [point] = rows["ticket_collection"][doc_id][3]["points"]
         assert not {points.term_index(term) for term in secret} & set(point["indices"])
         shown = json.dumps(point["point"], ensure_ascii=False)
         assert all(json.dumps(note[:60], ensure_ascii=False)[1:-1] not in shown for note in notes)
         told += bool(secret)
     assert told >= 5
+
+
+# -- the manual beside the cases ----------------------------------------------------------------------------------------
+
+
+def test_articles_and_cases_are_in_one_order(searcher: Searcher, acme_home: Home) -> None:
+    articles = acme_home.rows("acme")["kb_passages"]
+    title = articles[min(articles)][3]["title"]
+    both = searcher.search(title, 30, data_types=("ticket", "kb")).hits
+    assert {hit.data_type for hit in both} == {"ticket", "kb"}
+    scores = [hit.score for hit in both]
+    assert scores == sorted(scores, reverse=True)
+    for data_type in ("ticket", "kb"):
+        alone = [hit.doc_id for hit in searcher.search(title, 30, data_types=(data_type,)).hits]
+        mine = [hit.doc_id for hit in both if hit.data_type == data_type]
+        assert mine == alone[: len(mine)]
+
+
+def test_a_passage_names_its_article_and_section(searcher: Searcher, acme_home: Home) -> None:
+    articles = acme_home.rows("acme")["kb_passages"]
+    doc_id = max(articles, key=lambda one: len(articles[one][3]["passages"]))
+    article = articles[doc_id][3]
+    passage = article["passages"][-1]
+    hits = searcher.search(f"{article['title']} {passage['text'][:200]}", 5, data_types=("kb",)).hits
+    [hit] = [hit for hit in hits if hit.doc_id == doc_id]
+    assert hit.title == article["title"]
+    assert (hit.path, hit.text) == (article["passages"][hit.part]["path"], article["passages"][hit.part]["text"])
+    assert str(hit.part) not in hit.also
+    assert len({hit.doc_id for hit in hits}) == len(hits)
+
+
+# -- a score that means something ------------------------------------------------------------------------------------
+
+
+def test_a_question_of_something_else_has_a_low_score(searcher: Searcher) -> None:
+    ours = searcher.search("my thermostat keeps dropping off the wifi").hits
+    other = searcher.search("who won the football world cup in 1966").hits
+    assert ours[0].score > GOOD > other[0].score
+    assert [hit.score for hit in ours] == sorted((hit.score for hit in ours), reverse=True)
+
+
+def test_near_duplicates_are_named_in_the_better_one(searcher: Searcher) -> None:
+    question = "my thermostat keeps dropping off the wifi"
+    every = [hit.doc_id for hit in searcher.search(question, 40).hits]
+    told = searcher.search(question, 20, is_grouped=True).hits
+    named = [doc_id for hit in told for doc_id in (hit.doc_id, *hit.also)]
+    assert len(named) == len(set(named))
+    assert set(named) <= set(every)
+    assert every[0] == told[0].doc_id
+
+
+def test_without_a_vector_words_find(searcher: Searcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> list[float]:
+        raise NotEmbedded("a question cannot be embedded now.")
+
+    monkeypatch.setattr(searcher.questions, "vector", refuse)
+    answer = searcher.search("thermostat wifi")
+    assert answer.hits[0].why["meaning"] is None
+    assert "thermostat" in answer.hits[0].text.lower() + answer.hits[0].title.lower()
+    assert answer.notes == ["Found by words alone: a question cannot be embedded now."]
+    assert answer.by_words_alone
+    judged = [JudgedQuery("q", "thermostat wifi", {answer.hits[0].doc_id: 1.0})]
+    with pytest.raises(Unmeasured):
+        list(ranked(searcher, judged, 10, ["ticket"]))
+    with pytest.raises(NotEmbedded):
+        list(searcher.orders(["thermostat wifi"], 10))
+
+
+def test_scores_of_a_model_that_was_not_fitted_are_no_verdict(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert searcher.search("thermostat wifi").is_calibrated
+    monkeypatch.setattr("domain.calibration._MEANING", {"use-multi-1": calibration._MEANING["use-multi-1"]})
+    answer = searcher.search("thermostat wifi")
+    assert (answer.is_calibrated, answer.notes) == (False, ["Scores of this model are not calibrated."])
+    assert 0 < answer.hits[0].score < 1
+
+
+def test_any_share_of_meaning_orders_what_was_asked_once(searcher: Searcher) -> None:
+    [order] = searcher.orders(["thermostat drops off the wifi"], 20, ("ticket", "kb"))
+    [answer] = searcher.answers(["thermostat drops off the wifi"], 20, data_types=("ticket", "kb"))
+    assert order(None) == answer.hits
+    by_meaning = [hit.why["meaning"] or 0.0 for hit in order(1.0) if hit.data_type == "ticket"]
+    by_words = [hit.why["words"] or 0.0 for hit in order(0.0) if hit.data_type == "ticket"]
+    assert by_meaning == sorted(by_meaning, reverse=True)
+    assert by_words == sorted(by_words, reverse=True)
+    assert order(None) == answer.hits
+
+
+def test_an_answer_says_what_made_it(searcher: Searcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = searcher.search("thermostat", data_types=("ticket", "kb"))
+    assert answer.versions == searcher.versions()
+    assert answer.versions["ticket"] == searcher.collection.made_by
+    assert answer.versions.keys() == {"ticket", "kb", "ranking"}
+    monkeypatch.setattr(searcher, "_share", lambda: 0.25)
+    assert searcher.search("thermostat").versions.keys() == {"ticket", "ranking", "dense_weight"}
+
+
+def test_what_answers_is_marked(searcher: Searcher) -> None:
+    answer = marked(searcher.search("Thermostat, offline zzyzx?", 3))
+    for hit in answer.hits:
+        texts = {"title": hit.title, "text": hit.text}
+        assert hit.highlights.keys() == texts.keys()
+        said = [texts[name][start:end].lower() for name in texts for start, end in hit.highlights[name]]
+        assert ("Thermostat" in hit.why["words_found"]) is any("thermostat" in one for one in said)
+        assert "zzyzx" not in hit.why["words_found"]
+    assert any(hit.why["words_found"] for hit in answer.hits)
+
+
+def test_as_many_as_were_asked_for_though_copies_are_left_out(
+    searcher: Searcher, stored: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_in_five(hits: list[Any]) -> list[Any]:
+        return hits[::5]
+
+    monkeypatch.setattr("query.search.grouped", one_in_five)
+    for k in (1, 20, len(stored) // 5):
+        assert len(searcher.search("thermostat", k, is_grouped=True).hits) == k
+
+
+def test_as_many_articles_as_were_asked_for_though_each_has_many_passages(
+    searcher: Searcher, acme_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("query.halves.CANDIDATES", 2)
+    articles = len(acme_home.rows("acme")["kb_passages"])
+    assert len(searcher.search("thermostat", articles, data_types=("kb",)).hits) == articles
 
 
 # -- similar ---------------------------------------------------------------------------------------------------------
@@ -286,6 +426,21 @@ def test_an_open_ticket_finds_the_solved_ones(
         assert answer.query == subject
         resolved = searcher.similar(doc_id, 5, Filters(status=["closed"]))
         assert {hit.status for hit in resolved.hits} == {"closed"}
+
+
+def test_a_stored_ticket_needs_no_model_and_its_words_once(
+    searcher: Searcher, stored: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise AssertionError("it has its vector and its words")
+
+    monkeypatch.setattr(searcher.questions, "vectors", fail)
+    monkeypatch.setattr(Words, "of", fail)
+    choices: list[list[DataType]] = [["ticket", "kb"], ["kb"]]
+    for types in choices:
+        hits = searcher.similar(min(stored), 5, data_types=types).hits
+        assert hits
+        assert any(hit.why["meaning"] is not None for hit in hits)
 
 
 def test_similar_to_nothing_known(searcher: Searcher) -> None:
@@ -340,11 +495,13 @@ def test_an_article_is_explained_by_its_own_tables(acme_home: Home) -> None:
     rows = acme_home.rows("acme")
     doc_id = min(rows["kb_passages"].keys() - rows["raw_tickets"].keys())
     told = explain(acme_home.companies, acme_home.company("acme"), doc_id)
-    assert (told.data_type, told.in_index, told.point_id) == ("kb", False, point_id("acme", "kb", doc_id))
+    assert (told.data_type, told.in_index, told.point_id) == ("kb", True, point_id("acme", "kb", doc_id))
     assert [(step.table, step.state) for step in told.steps] == [
         ("raw_kb", "live"),
         ("kb_summaries", "live"),
         ("kb_passages", "live"),
+        ("kb_embeddings", "live"),
+        ("kb_collection", "live"),
     ]
     assert [step.content_hash for step in told.steps] == [rows[step.table][doc_id][0] for step in told.steps]
     assert told.source["language"] == rows["raw_kb"][doc_id][3]["language"]
@@ -362,6 +519,8 @@ def test_an_id_of_a_ticket_and_an_article_is_asked_for_with_its_type(synced: Hom
         ("raw_kb", "live"),
         ("kb_summaries", "absent"),
         ("kb_passages", "absent"),
+        ("kb_embeddings", "absent"),
+        ("kb_collection", "absent"),
     ]
     assert article.source == {"id": 7, "language": "ko"}
     assert [entry.target for entry in article.waiting] == ["kb_passages"]

@@ -20,7 +20,7 @@ from resources.companies import HELPDESK, Companies
 from resources.key_rotation import rotate_master_key
 from resources.published import PublishedTable, Publisher
 from resources.settings import Settings
-from resources.vector_index.edge import EdgeWriter
+from resources.vector_index.base import open_index
 from tests.processes import Child, ask
 from tests.redis_server import RedisServer, needs_redis
 
@@ -427,16 +427,15 @@ def fill(companies: Companies, company: Company) -> None:
     """Something of a company in every place where something can be."""
     with companies.store(company.id) as store:
         with store.begin("run", NOW) as write:
-            point = {"point": {"ticket_id": "1", "said": f"SECRET of {company.id}."}, "indices": [1], "values": [1.0]}
+            said = {"doc_id": "1", "said": f"SECRET of {company.id}."}
+            point = {"points": [{"point": said, "indices": [1], "values": [1.0]}]}
             for table in ("merged_tickets", "ticket_summaries", "ticket_collection"):
                 write.upsert(table, [Put("1", point, "h", "s", "m", b"\x00\x00\x80?" * 4)])
             write.fail("raw_tickets", {"1": f"SECRET of {company.id}."}, {"1": NOW})
         store.keep_paid(
             "ticket_summaries", "m", [("h", "1", Made({"said": f"SECRET of {company.id}."}))], [], "run", NOW
         )
-        EdgeWriter(companies.settings.index_folder(company.id), company.id, "ticket", "m", 4).publish(
-            store, "ticket_collection"
-        )
+        open_index(companies.settings, company).writer("ticket", "m", 4).publish(store, "ticket_collection")
         for kind in ("raw", "processed"):
             Publisher(companies.settings.root, store).publish(PublishedTable("ticket_summaries", kind))
 

@@ -9,6 +9,7 @@ import time
 from array import array
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,15 @@ import pytest
 
 from domain.batch import Batch
 from domain.company import Company, company_id
+from domain.conversation import Exchange, Operation, Turn, operation_id
 from domain.errors import InputError
+from domain.faq_proposals import Proposal
 from domain.feedback import Vote
 from domain.forgotten import Forgotten, digest
-from domain.stage import ATTACHMENTS, NEVER, TABLES, DataType, Made, Put, Spent, tables_of
+from domain.judgement import JudgedQuery
+from domain.recommendation import Recommendation
+from domain.stage import ATTACHMENTS, COLLECTIONS, NEVER, TABLES, DataType, Made, Put, Spent, tables_of
+from domain.workbook_layout import CONVERSATIONS, LAYOUT
 from resources import audit, erase
 from resources.companies import Companies
 from resources.helpdesk.collect import Collection, Walk, names_state
@@ -29,14 +35,16 @@ from resources.helpdesk.export import Export
 from resources.progress import ProgressBook, read_progress
 from resources.published import PublishedTable, Publisher
 from resources.settings import Settings
-from resources.storage.sql import SqlTransaction
+from resources.storage.sql import SqlCompanyStore, SqlTransaction
 from resources.storage.sqlite import open_store
-from resources.vector_index.base import Filters
-from resources.vector_index.edge import EdgeReader, EdgeWriter
+from resources.vector_index.base import Filters, VectorIndex, open_index
+from resources.vector_index.edge import EdgeIndex
+from resources.vector_index.edge_writer import EdgeWriter
 from tests.processes import Child
 
 ACME = company_id("acme")
 NOW = "2026-01-01T00:00:00Z"
+AT = "2025-01-03 09:00:00"
 PUBLISHED = (PublishedTable("merged_tickets", "raw"), PublishedTable("ticket_summaries", "processed"))
 LONG = "그리고 아주 긴 이야기 " * 700
 """Longer than a page of SQLite, and than what Postgres keeps in a row."""
@@ -48,6 +56,11 @@ def says(number: int) -> str:
 
 def teaches(number: int) -> str:
     return f"draft for partners {number:05d}, 파트너용 초안 {number:05d}"
+
+
+def rules(number: int) -> str:
+    """What a workbook says: nothing of any ticket."""
+    return f"rule {number:05d} of the house, 규정 {number:05d}"
 
 
 def ticket(number: int) -> dict[str, Any]:
@@ -62,15 +75,22 @@ def ticket(number: int) -> dict[str, Any]:
 def payload(table: str, number: int) -> Any:
     if table == "raw_tickets":
         return ticket(number)
-    if table == "ticket_collection":
-        point = {
-            "ticket_id": str(number),
-            "company_id": ACME,
-            "title": says(number),
-            "summary": {"problem": says(number)},
-        }
-        return {"point": point, "indices": [number + 1], "values": [1.0]}
-    text = (teaches if table in tables_of("kb") else says)(number)
+    if table in ("conversation_log", "conversation_archive"):
+        return asdict(Turn(f"u{number}_20250103T0900", f"u{number}", AT, "user", f"{says(number)}?"))
+    if table == "operations_log":
+        return asdict(Operation(AT, f"u{number}_20250103T0900", f"u{number}", "", "2", f"ticket {number}", 1, 9, False))
+    if table == "faq_proposals":
+        behind = (f"ticket {number}", f"ticket {number + 100}")
+        return asdict(Proposal(str(number), "new", "", "", (), f"{says(number)}?", "", behind, behind, 2, "2025-01-03"))
+    if table.endswith("_dashboard"):
+        return {"period": str(number), "keywords": {}}
+    if table == "workbook":
+        row = [f"u{number}_20250103T0900", f"u{number}", AT, "user", f"{says(number)}?", "", "2", "FALSE"]
+        return {"tab": CONVERSATIONS, "rows": [*([] if number else [LAYOUT[CONVERSATIONS].header]), row]}
+    text = (teaches if table in tables_of("kb") else says if table in tables_of("ticket") else rules)(number)
+    if table in COLLECTIONS.values():
+        point = {"doc_id": str(number), "company_id": ACME, "title": text, "summary": {"problem": text}}
+        return {"points": [{"point": point, "indices": [number + 1], "values": [1.0]}]}
     return {"text": text, "created_at": f"2025-{number % 12 + 1:02d}-03T00:00:00Z"}
 
 
@@ -79,23 +99,24 @@ def puts(table: str, numbers: Sequence[int], version: int = 1) -> list[Put]:
     return [Put(str(i), payload(table, i), f"h{i} {version}", f"s{i}", "m", vector) for i in numbers]
 
 
-def fill(companies: Companies, count: int = 30) -> Company:
+def fill(companies: Companies, count: int = 30, indexed: Sequence[DataType] = ("ticket", "kb")) -> Company:
     """A company with tickets and articles of the same ids in every table, three generations of index, another collection,
-    and Parquet files."""
+    and Parquet files. ``indexed``: whose collections there are."""
     company = Company(ACME, "export", "tickets.jsonl", {}, created_at=NOW)
     companies.add(company, "")
-    index = companies.settings.index_folder(ACME)
+    index, folder = index_of(companies.settings), companies.settings.index_folder(ACME)
     with companies.store(ACME) as store:
         for version in (1, 2):
             with store.begin("run", NOW) as write:
                 for table in TABLES:
                     write.upsert(table, puts(table, range(count), version))
-            EdgeWriter(index, ACME, "ticket", "older", 4).home.mkdir(parents=True, exist_ok=True)
-            EdgeWriter(index, ACME, "ticket", "m", 4).publish(store, "ticket_collection")
+            for data_type in indexed:
+                index.writer(data_type, "m", 4).publish(store, COLLECTIONS[data_type])
             for table in PUBLISHED:
                 Publisher(companies.settings.root, store).publish(table)
-        (index / "acme_ticket__0ddba11" / "gen-1").mkdir(parents=True)
-        (index / "acme_ticket__0ddba11" / "gen-1" / "segment").write_text(says(3))
+        for number, text in (("acme_ticket__0ddba11", says(3)), ("acme_kb__0ddba11", teaches(3))):
+            (folder / number / "gen-1").mkdir(parents=True)
+            (folder / number / "gen-1" / "segment").write_text(text)
         with store.begin("run", NOW) as write:
             write.fail("merged_tickets", {"3": f"cannot read {says(3)}", "4": "other"}, {"3": NOW, "4": NOW})
             write.fail(ATTACHMENTS, {"3": f"no text in {says(3)}.pdf"}, {"3": NOW})
@@ -137,9 +158,13 @@ def holding(companies: Companies, text: str) -> list[str]:
         return found + [table for table, rows in store.traces((), (text,)).items() if rows]
 
 
-def points(companies: Companies) -> set[str]:
-    reader = EdgeReader(companies.settings.index_folder(ACME), ACME, "ticket")
-    return {point["ticket_id"] for point in reader.payloads(["ticket_id"], Filters())}
+def index_of(settings: Settings) -> VectorIndex:
+    return open_index(settings, Companies(settings).get(ACME))
+
+
+def points(companies: Companies, data_type: DataType = "ticket") -> set[str]:
+    live = index_of(companies.settings).reader(data_type).current()
+    return {point["doc_id"] for point in live.payloads(["doc_id"], Filters())}
 
 
 def forget(companies: Companies, *doc_ids: str, requester: str = "", data_type: DataType = "ticket") -> erase.Erased:
@@ -152,7 +177,7 @@ def waiting(companies: Companies) -> set[tuple[str, str]]:
 
 
 def test_a_document_leaves_every_table_file_and_older_copy(companies: Companies) -> None:
-    fill(companies)
+    fill(companies, indexed=tuple(COLLECTIONS))
     assert len(holding(companies, says(3))) >= 6
     with companies.store(ACME) as store:
         before = {table: store.get(table, sorted(store.ids(table)), vector=True) for table in TABLES}
@@ -168,8 +193,16 @@ def test_a_document_leaves_every_table_file_and_older_copy(companies: Companies)
             said = (tombstone.payload, tombstone.vector, tombstone.content_hash, tombstone.source_hash)
             assert set(said) == {None}
             del before[table]["3"]
+        copied = store.get("workbook", ["3"])["3"].payload
+        assert copied["rows"] == [], "the tab's copy is without that turn"
+        plain = operation_id(Operation(**{**payload("operations_log", 3), "source_id": ""}))
+        assert store.get("operations_log", [plain])[plain].payload["source_id"] == ""
+        after = {table: store.get(table, sorted(store.ids(table)), vector=True) for table in TABLES}
+        del after["operations_log"][plain], after["workbook"]["3"], before["workbook"]["3"]
+        for table in ("conversation_log", "conversation_archive", "operations_log", "faq_proposals"):
+            before[table].pop("3", None)
         for table in TABLES:  # the article of the same id included
-            assert store.get(table, sorted(store.ids(table)), vector=True) == before[table]
+            assert after[table] == before[table]
         assert waiting(companies) == {("merged_tickets", "4"), ("raw_kb", "3"), ("kb_summaries", "3")}
         assert [line.calls for line in store.ledger()] == [2]  # what was paid stays paid
         assert [batch.id for batch in store.batches("ticket_summaries")] == ["b ticket_summaries"]
@@ -180,7 +213,7 @@ def test_a_document_leaves_every_table_file_and_older_copy(companies: Companies)
         assert store.state("raw_tickets cursor") == {"cursor": {"live": NOW}, "made_by": "x"}
         assert list(store.paid("m", ["old 3", "old 4"])) == ["old 4"]
         assert store.forgotten().keys() == {digest(ACME, "document", "3")}
-    assert len(list(companies.settings.index_folder(ACME).glob("*/gen-*"))) == 1
+    assert len(list(companies.settings.index_folder(ACME).glob("*/gen-*"))) == len(COLLECTIONS)
     (line,) = [entry for entry in audit.entries(companies.storage, ACME) if entry.action == "forgotten"]
     assert line.detail == f"1 documents, by document {digest(ACME, 'document', '3')[:12]}"
 
@@ -376,12 +409,16 @@ def test_the_homes_of_other_machines_follow_with_their_next_sync(postgres: Setti
     here, there = Companies(postgres), Settings(home=tmp_path / "there", storage=postgres.storage)
     fill(here)
 
+    def publish(settings: Settings, store: SqlCompanyStore) -> int:
+        index = index_of(settings)
+        done = [erase.publish(index, store, index.writer(one, "m", 4), one) for one in COLLECTIONS]
+        return done[0].generation
+
     def sync_there() -> int:
-        writer = EdgeWriter(there.index_folder(ACME), ACME, "ticket", "m", 4)
         with here.store(ACME) as store:
             for table in PUBLISHED:
                 Publisher(there.root, store).publish(table)
-            return erase.publish(there, store, writer).generation
+            return publish(there, store)
 
     def edit(number: int) -> None:
         with here.store(ACME) as store, store.begin("run", NOW) as write:
@@ -399,10 +436,10 @@ def test_the_homes_of_other_machines_follow_with_their_next_sync(postgres: Setti
     assert points(Companies(there)) == points(here)
     edit(5)
     sync_there()
-    assert len(list(there.index_folder(ACME).glob("*/gen-*"))) == 2  # an ordinary night again
+    assert len(list(there.index_folder(ACME).glob("acme_ticket*/gen-*"))) == 2  # an ordinary night again
     with here.store(ACME) as store:  # nor is the home anew that has forgotten itself
-        erase.publish(postgres, store, EdgeWriter(postgres.index_folder(ACME), ACME, "ticket", "m", 4))
-    assert len(list(postgres.index_folder(ACME).glob("*/gen-*"))) == 2
+        publish(postgres, store)
+    assert len(list(postgres.index_folder(ACME).glob("acme_ticket*/gen-*"))) == 2
 
 
 def test_a_forget_that_was_cut_off_looks_for_the_same_documents_again(
@@ -539,7 +576,7 @@ def forget_until(say: Callable[[str], None], settings: Settings, stage: str) -> 
         "before the commit": (SqlTransaction, "save_state"),
         "after the commit": (erase, "_erase_files"),
         "index": (EdgeWriter, "_make_live"),
-        "older index": (erase.edge, "leftovers"),
+        "older index": (EdgeIndex, "drop_leftovers"),
         "parquet": (Publisher, "publish"),
         "scrub": (type(companies.storage), "scrub"),
         "proof": (erase, "_proof"),
@@ -602,3 +639,50 @@ def test_what_a_removal_leaves_is_named(companies: Companies) -> None:
         erased = erase.remove(companies.settings, company)
     assert not erased.is_clean
     assert [one.places for one in erased.proof if one.left] == [[f"{stray}: 1"]]
+
+
+def test_questions_in_the_words_of_what_is_forgotten_go_too(companies: Companies) -> None:
+    fill(companies, 6)
+    asked = {"in its words": f"NUMBER 00003  of {says(3)[23:]}", "anybody's": "secret number", "of another": says(4)}
+    with companies.store(ACME) as store:
+        store.keep_recommendations(Recommendation(name, NOW, text, {}, [], {}) for name, text in asked.items())
+        with store.begin("run", NOW) as write:
+            write.replace_judged([JudgedQuery(name, text, {"5": 1.0}) for name, text in asked.items()])
+    assert forget(companies, "3").is_clean
+    with companies.store(ACME) as store:
+        assert {one.recommendation_id for one in store.recommendations()} == {"anybody's", "of another"}
+        assert {one.query_id for one in store.judged()} == {"anybody's", "of another"}
+
+
+def test_texts_that_a_run_found_left_are_looked_for_by_the_next(tmp_path: Path) -> None:
+    companies = Companies(Settings(home=tmp_path / "home"))
+    fill(companies, 5)
+    log = companies.settings.root / "logs" / "debug.log"
+    log.parent.mkdir()
+    log.write_text(says(3))
+    for _ in range(2):  # the ticket, and with it its words, is gone the second time
+        erased = forget(companies, "3")
+        assert [(one.store, one.left) for one in erased.proof if one.left] == [("bytes of files", 1)]
+        assert not any("by their ids only" in place for place in erased.out_of_reach)
+    log.unlink()
+    assert forget(companies, "3").is_clean
+    assert holding(companies, says(3)[:30]) == []
+
+
+def test_a_chats_user_goes_by_address_or_by_the_chats_own_id(tmp_path: Path) -> None:
+    companies = Companies(Settings(home=tmp_path / "home"))
+    company = fill(companies, 5)
+    with companies.store(ACME) as store:
+        store.keep_exchanges([Exchange(n, f"{n}_1", n, NOW, "연차?", NOW, "3일", 1) for n in ("Kim@example.com", "u3")])
+    assert forget(companies, requester="kim@example.com").is_clean
+    with pytest.raises(InputError, match="no chat user 'u77'"):
+        erase.choose(companies, company, (), "", user="u77")
+    assert erase.forget(companies.settings, company, PUBLISHED, (), user="u3").is_clean
+    with companies.store(ACME) as store:
+        assert store.exchanges("") == []
+        assert "u3" not in {
+            row.payload["user_id"] for row in store.get("conversation_log", ["1", "3"]).values() if row.payload
+        }
+        assert not any(store.of_user(lambda user_id: user_id == "u3").values())
+        assert store.of_user(lambda user_id: user_id == "u4")["conversation_log"] == 1
+    assert any("workbook itself" in place for place in erase.OUT_OF_REACH)

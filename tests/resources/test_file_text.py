@@ -494,7 +494,7 @@ def test_a_pdf_that_takes_for_ever(reader: FileReader) -> None:
     with FileReader(seconds=1) as hasty:
         started = time.monotonic()
         unreadable = refused(hasty, slow_pdf(), "a.pdf", PDF)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
         assert (unreadable.title, unreadable.passing) == ("takes more than 1 seconds to read", False)
         assert hasty.text(b"the next one", "a.txt", "") == "the next one"
 

@@ -372,16 +372,16 @@ def test_a_share_is_left_to_others(server: Server) -> None:
 
 
 def test_a_window_longer_than_thought_costs_one_refusal_at_most(server: Server) -> None:
-    limit = Limited(20, 2.0)
+    limit = Limited(20, 6.0)
     server.script = [limit]
-    send_from_threads(client(server.url, budget=RateBudget(1.0, window=0.5)), 30)
+    send_from_threads(client(server.url, budget=RateBudget(1.0, window=1.5)), 30)
     assert limit.refused == 1
 
 
 def test_others_who_use_the_budget_up_cost_one_pause(server: Server) -> None:
-    limit = Limited(20, 1.0)
+    limit = Limited(20, 3.0)
     server.script = [limit]
-    asked = client(server.url, budget=RateBudget(1.0, window=1.0))
+    asked = client(server.url, budget=RateBudget(1.0, window=3.0))
     asked.get("/a")
     limit.used = 20
     send_from_threads(asked, 15)

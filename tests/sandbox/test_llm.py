@@ -235,7 +235,7 @@ def test_embeddings_are_unit_vectors_and_like_texts_are_near(llm: Sandbox) -> No
     assert sum(map(float.__mul__, first, near)) > sum(map(float.__mul__, first, far)) + 0.3
     assert max(abs(a - b) for a, b in zip(first, plain.data[0].embedding, strict=True)) < 1e-6
     assert len(small.data[2].embedding) == 256
-    assert said.usage.prompt_tokens == sum(len(llm_model.encode(text)) for text in texts)
+    assert said.usage.prompt_tokens == sum(len(llm_model.encode_to_embed(text)) for text in texts)
 
 
 def test_embeddings_come_as_base64_of_float32(llm: Sandbox) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from domain.errors import InputError
 from domain.provider import Provider
-from resources.llm import client as client_module
+from resources.llm import endpoint as endpoint_module
 from resources.llm.base import (
     BadModel,
     Filtered,
@@ -21,7 +21,8 @@ from resources.llm.base import (
     Unanswered,
     Unreachable,
 )
-from resources.llm.client import Client, retry_after
+from resources.llm.client import Client
+from resources.llm.endpoint import retry_after
 from sandbox.serve import Sandbox
 from tests.resources.llm.given import CALL, MODEL, Script, client, opened, refusal, said, script
 
@@ -62,7 +63,7 @@ def test_each_failure_has_its_name_and_says_no_more_than_it_may(
     llm.llm_admin("one", "faults", rates={fault: 1.0})
     asked = client(llm)
     with pytest.raises(Trouble) as caught:
-        asked.chat(CALL)
+        asked.ask(CALL)
     assert type(caught.value) is trouble
     assert caught.value.said.startswith("one")
     assert llm.key("one") not in caught.value.said
@@ -71,7 +72,7 @@ def test_each_failure_has_its_name_and_says_no_more_than_it_may(
 def test_a_failure_quotes_neither_key_nor_ticket() -> None:
     leaky = refusal(f"Incorrect API key {SECRET}. You sent: my secret ticket text", "invalid_api_key")
     with script((401, {}, leaky)) as server, pytest.raises(KeyRefused) as caught:
-        of(server).chat(CALL)
+        of(server).ask(CALL)
     assert caught.value.said == "p answered 401 (invalid_api_key): it refused the key"
     assert caught.value.__cause__ is None
 
@@ -81,26 +82,26 @@ def test_a_key_without_the_right_is_refused_and_not_read_again() -> None:
     with script((403, {}, refusal("no", "unsupported_country"))) as server:
         made = opened(Client(of(server).provider, lambda: asked.append("") or SECRET))
         with pytest.raises(KeyRefused):
-            made.chat(CALL)
+            made.ask(CALL)
     assert len(asked) == 1
 
 
 def test_a_code_that_is_no_code_is_not_shown() -> None:
     with script((500, {}, refusal("x", "the ticket says: call me"))) as server, pytest.raises(Overloaded) as caught:
-        of(server).chat(CALL)
+        of(server).ask(CALL)
     assert caught.value.said == "p answered 500: a failure of its own"
 
 
 @pytest.mark.parametrize("code", ["insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached"])
 def test_money_is_told_from_the_rate_limit(code: str) -> None:
     with script((429, {"Retry-After": "1"}, refusal("…", code))) as server, pytest.raises(MoneyGone):
-        of(server).chat(CALL)
+        of(server).ask(CALL)
     assert len(server.bodies) == 1, "it was asked again, though there is no money"
 
 
 def test_the_wait_is_the_server_s() -> None:
     with script((429, {"retry-after-ms": "1500", "Retry-After": "7"}, {})) as server, pytest.raises(Limited) as caught:
-        of(server).chat(CALL)
+        of(server).ask(CALL)
     assert caught.value.wait == 1.5
     assert retry_after({"retry-after": "7"}) == 7.0
     assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
@@ -110,7 +111,7 @@ def test_the_wait_is_the_server_s() -> None:
 def test_nobody_at_the_address() -> None:
     asked = opened(Client(Provider("p", MODEL, "http://127.0.0.1:9/v1"), lambda: SECRET))
     with pytest.raises(Unreachable):
-        asked.chat(CALL)
+        asked.ask(CALL)
 
 
 def test_an_answer_that_never_ends_is_given_up(llm: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,11 +119,11 @@ def test_an_answer_that_never_ends_is_given_up(llm: Sandbox, monkeypatch: pytest
     asked = opened(Client(client(llm).provider, lambda: llm.key("one"), timeout=0.3))
     began = time.monotonic()
     with pytest.raises(Unanswered):
-        asked.chat(CALL)
+        asked.ask(CALL)
     assert time.monotonic() - began < 2
-    monkeypatch.setattr(client_module, "DEADLINE", -1.0)
+    monkeypatch.setattr(endpoint_module, "DEADLINE", -1.0)
     with script((200, {}, said())) as server, pytest.raises(Unanswered):
-        of(server).chat(CALL)
+        of(server).ask(CALL)
 
 
 # -- the ladder --------------------------------------------------------------------------------------------------------
@@ -141,12 +142,12 @@ def test_an_answer_that_never_ends_is_given_up(llm: Sandbox, monkeypatch: pytest
 def test_the_ladder_is_climbed_down_once(llm: Sandbox, options: dict[str, Any], mode: str, requests: int) -> None:
     llm.llm_admin("one", "options", **options)
     asked = client(llm)
-    asked.chat(CALL)
+    asked.ask(CALL)
     assert (asked.mode, llm.llm_admin("one", "log")["requests"]) == (mode, requests)
-    asked.chat(CALL)
+    asked.ask(CALL)
     assert llm.llm_admin("one", "log")["requests"] == requests + 1
     again = opened(Client(asked.provider, lambda: llm.key("one"), mode=asked.mode))
-    again.chat(CALL)
+    again.ask(CALL)
     assert llm.llm_admin("one", "log")["requests"] == requests + 2, "what was learned was not taken over"
 
 
@@ -154,7 +155,7 @@ def test_a_bad_request_teaches_nothing_that_is_not_true() -> None:
     with script((400, {}, refusal("Invalid request."))) as server, pytest.raises(NotTaken):
         asked = of(server)
         try:
-            asked.chat(CALL)
+            asked.ask(CALL)
         finally:
             assert asked.mode == "json_schema"
 
@@ -162,13 +163,13 @@ def test_a_bad_request_teaches_nothing_that_is_not_true() -> None:
 def test_one_bad_request_that_does_not_say_why_teaches_nothing(llm: Sandbox) -> None:
     llm.llm_admin("one", "faults", rates={"400": 1.0}, limit=1)
     asked = client(llm)
-    assert asked.chat(CALL).finish == "stop"
+    assert asked.ask(CALL).finish == "stop"
     assert asked.mode == "json_schema"
 
 
 def test_models_that_think_are_asked_in_their_own_way(llm: Sandbox) -> None:
     asked = client(llm, model="gpt-5-mini")
-    asked.chat(CALL)
+    asked.ask(CALL)
     assert llm.llm_admin("one", "log")["requests"] == 1
 
 
@@ -183,8 +184,8 @@ def test_what_is_refused_is_left_out(llm: Sandbox) -> None:
         (200, {}, said()),
     ) as server:
         asked = of(server)
-        assert asked.chat(CALL).text == "{}"
-        asked.chat(CALL)
+        assert asked.ask(CALL).text == "{}"
+        asked.ask(CALL)
     first, second, third, fourth = server.bodies
     assert (first["max_tokens"], first["temperature"]) == (500, 0)
     assert second["max_completion_tokens"] == 500 and "max_tokens" not in second
@@ -196,7 +197,7 @@ def test_a_server_that_knows_neither_bound_gets_none() -> None:
     unknown = refusal("Unrecognized request argument supplied: max_completion_tokens")
     other = refusal("extra fields not permitted: max_tokens")
     with script((400, {}, unknown), (400, {}, other), (200, {}, said())) as server:
-        of(server, model="gpt-5-mini").chat(CALL)
+        of(server, model="gpt-5-mini").ask(CALL)
     assert [sorted(name for name in one if name.startswith("max")) for one in server.bodies] == [
         ["max_completion_tokens"],
         ["max_tokens"],
@@ -210,14 +211,14 @@ def test_a_server_that_knows_neither_bound_gets_none() -> None:
 def test_a_refused_key_is_read_again_once(llm: Sandbox) -> None:
     keys = iter(["old-key", llm.key("one"), "never"])
     asked = opened(Client(client(llm).provider, lambda: next(keys)))
-    asked.chat(CALL)
+    asked.ask(CALL)
     assert llm.llm_admin("one", "log")["statuses"] == {"401": 1, "200": 1}
 
 
 def test_a_key_that_stays_wrong_is_refused(llm: Sandbox) -> None:
     asked = opened(Client(client(llm).provider, lambda: "old-key"))
     with pytest.raises(KeyRefused):
-        asked.chat(CALL)
+        asked.ask(CALL)
     assert llm.llm_admin("one", "log")["requests"] == 1, "the same key was sent twice"
 
 
@@ -227,12 +228,12 @@ def test_a_key_that_is_missing_or_goes_missing_is_a_refused_key(llm: Sandbox) ->
 
     without = opened(Client(client(llm).provider, missing))
     with pytest.raises(KeyRefused, match=r"there is no key\."):
-        without.chat(CALL)
+        without.ask(CALL)
     with pytest.raises(KeyRefused):
         _ = without.sdk
     assert not llm.llm_admin("one", "log")["requests"]
     with pytest.raises(KeyRefused, match=r"there is no key\."):
-        opened(Client(client(llm).provider, lambda: "old-key", renew=missing)).chat(CALL)
+        opened(Client(client(llm).provider, lambda: "old-key", renew=missing)).ask(CALL)
 
 
 @pytest.mark.parametrize("style", ["openai", "azure", "azure token"])
@@ -248,7 +249,7 @@ def test_nothing_is_taken_from_the_environment(style: str, monkeypatch: pytest.M
         if style != "openai":
             given = {"style": "azure", "api_version": "2025-04-01", "deployment": "mini"}
             given |= {"url": server.url.removesuffix("/v1"), "auth": "token" if style == "azure token" else "key"}
-        of(server, **given).chat(CALL)
+        of(server, **given).ask(CALL)
     sent = server.headers[0]
     assert "foreign" not in str(sent) + server.paths[0]
     if style == "openai":
@@ -265,12 +266,12 @@ def test_azure_with_deployments(llm: Sandbox, auth: str) -> None:
     url = llm.llm_url("one", "azure")
     provider = Provider("one", "gpt-4.1", url, "azure", MODEL, "2025-04-01", auth)  # type: ignore[arg-type]
     key = llm.key("one") if auth == "key" else llm.key("one").replace("-key", "-token")
-    assert opened(Client(provider, lambda: key)).chat(CALL).model == MODEL
+    assert opened(Client(provider, lambda: key)).ask(CALL).model == MODEL
 
 
 def test_an_answer_without_counts_or_with_parts() -> None:
     parts = [{"type": "text", "text": "{"}, {"type": "text", "text": "}"}]
     choice = {"message": {"content": parts}, "finish_reason": None}
     with script((200, {}, {"choices": [choice]})) as server:
-        reply = of(server, auth="none").chat(CALL)
+        reply = of(server, auth="none").ask(CALL)
     assert (reply.text, reply.finish, reply.tokens_in, reply.tokens_out) == ("{}", "stop", None, None)

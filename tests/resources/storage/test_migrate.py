@@ -17,9 +17,12 @@ import sqlalchemy as sa
 
 from domain.batch import Batch
 from domain.company import Company, CompanyId, company_id
+from domain.conversation import Exchange
 from domain.derive import Input, Stage, derive, each
 from domain.errors import InputError, StorageError
 from domain.feedback import Vote
+from domain.judgement import JudgedQuery, RetrievalReport
+from domain.recommendation import Recommendation
 from domain.stage import TABLES as NAMES
 from domain.stage import Cursor, Made, Put, Report, Spent
 from resources.companies import Companies
@@ -71,6 +74,12 @@ def fill(settings: Settings, company: CompanyId, rows: int, seed: int = 1) -> No
             write.forget([f"digest {n}" for n in range(5)], "document")
             write.vote(Vote("r1", "thumbs_up", NOW, "1", None, 5, "고마워요 🙂"))
             write.vote(Vote("r2", "thumbs_down", NOW, None, "u"))
+            write.replace_judged([JudgedQuery(f"q{n}", ODD[0], {"1": 0.5, ODD[4]: 2.0}) for n in range(3)])
+            write.keep_report(RetrievalReport(NOW, "run", {"ticket": ODD[0]}, {"means": {"nDCG@10": 0.1}}))
+        asked = [Recommendation(f"r{n}", NOW, ODD[0], {"k": n}, [{"doc_id": ODD[4]}], {}) for n in range(PORTION + 3)]
+        store.keep_recommendations(asked)
+        said = [Exchange(f"e{n}", ODD[4], ODD[0], NOW, ODD[0], LATER, ODD[1], 2, more={"k": n}) for n in range(9)]
+        store.keep_exchanges(said)
         paid = [
             (f"s{n}", f"{n}", Made({"text": chance.choice(ODD)}, chance.randbytes(n), n, 0.1 * n)) for n in range(50)
         ]
@@ -115,7 +124,11 @@ def rows_of(db: sa.Connection, table: sa.Table, company: CompanyId) -> list[dict
     rows = [dict(row._mapping) for row in db.execute(query)]
     for row in rows:
         row.pop("schema_version", None)
-        row |= {name: exact(row[name]) for name in ("payload", "gaps", "value", "settings") if row.get(name)}
+        row |= {
+            column.name: exact(row[column.name])
+            for column in table.c
+            if column.type is schema.Json and row[column.name]
+        }
     return [row for row in rows if row.get("name") != "migration"]
 
 

@@ -4,6 +4,7 @@ Belongs here: what must be refused, or must see nothing. Does not belong here: i
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,13 +17,17 @@ from psycopg import sql
 
 from domain.batch import Batch
 from domain.company import company_id
+from domain.conversation import Exchange
 from domain.feedback import Vote
+from domain.judgement import JudgedQuery, RetrievalReport
+from domain.recommendation import Recommendation
 from domain.stage import TABLES, Cursor, Made, Put, Spent
 from resources.settings import Settings
 from resources.storage import schema
 from resources.storage.base import open_storage
 from resources.storage.postgres import VERSION_TABLE, PostgresStorage
 from resources.storage.sql import SqlCompanyStore
+from tests.postgres_server import PostgresServer, upgraded
 
 ACME, BETA = company_id("acme"), company_id("beta")
 NOW = "2026-01-01T00:00:00Z"
@@ -58,21 +63,35 @@ def fill(store: SqlCompanyStore, said: str) -> None:
         write.add_to_batch(batch, ["h"])
         write.forget([said], "document")
         write.vote(Vote("r", "thumbs_up", NOW, feedback_text=said))
+        write.replace_judged([JudgedQuery("q", said, {"1": 1.0})])
+        write.keep_report(RetrievalReport(NOW, "run", {"said": said}, {}))
+    store.keep_recommendations([Recommendation("r", NOW, said, {}, [], {})])
+    store.keep_exchanges([Exchange("e", "u_1", "u", NOW, said, NOW, said, 1)])
     spent = Spent("c", said, "gpt", "first", 1, 10, 2, 0.5)
     store.keep_paid("ticket_summaries", "m", [("h", "1", Made({"said": said}))], [spent], "run", NOW)
 
 
-@pytest.fixture
-def filled(postgres: Settings) -> Settings:
-    """Two companies with the same ids in every table."""
-    storage = open_storage(postgres)
+@pytest.fixture(scope="module")
+def filled_once(postgres_server: PostgresServer) -> str:
+    """A database with two companies that have the same ids in every table. Only to be copied."""
+    name = postgres_server.database(postgres_server.upgraded)
+    storage = open_storage(postgres_server.settings_for(name, Path()))
+    assert isinstance(storage, PostgresStorage)
     for company, said in ((ACME, "of acme"), (BETA, SECRET)):
         with storage.store(company) as store:
             fill(store, said)
         with storage.registry(company) as db:
             row = {"company_id": company, "name": "helpdesk", "sealed": said}
             db.execute(sa.insert(schema.company_secrets), row)
-    return postgres
+    storage.close()
+    return name
+
+
+@pytest.fixture
+def filled(postgres_server: PostgresServer, filled_once: str, tmp_path: Path) -> Iterator[Settings]:
+    """A copy of that database."""
+    with upgraded(postgres_server, tmp_path / "home", filled_once) as settings:
+        yield settings
 
 
 @pytest.fixture
@@ -328,6 +347,8 @@ def test_a_store_neither_sees_nor_touches_another_companys_rows(filled: Settings
         for table in TABLES:
             seen += [store.get(table, ids, vector=True), store.heads(table, ids), store.changes(table, 0, 999)]
             seen += [batch.to_pylist() for batch in store.scan(table)]
+        seen += [store.judged(), store.reports(), store.recommendations(), store.recommendation("r")]
+        seen += [store.session("u_1", 9), store.last_exchange("u", ""), store.exchanges("")]
         seen += [store.queue(), store.votes(), store.state("walk"), store.cursor("merged_tickets", "raw_tickets")]
         seen += [store.paid("m", ["h"]), store.forgotten(), store.tickets(), store.ticket_statuses()]
         seen += [
