@@ -51,8 +51,8 @@ TABLES: dict[str, str] = {
 }
 """Every stage table, in the order the data flows. The asset has the table's name."""
 
-OF_THE_WORKBOOK = tuple(TABLES)[tuple(TABLES).index("workbook") :]
-"""Those that hold nothing where a company has no workbook and was asked nothing."""
+OF_THE_WORKBOOK = tuple(TABLES)[tuple(TABLES).index("workbook") : tuple(TABLES).index("faq_proposals")]
+"""Those that hold nothing where a company has no workbook and was asked nothing: a sync leaves their assets out."""
 
 COLLECTIONS: Mapping[DataType, str] = {
     "ticket": "ticket_collection",

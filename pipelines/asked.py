@@ -76,8 +76,8 @@ class Asked:
         return dg.AssetSelection.groups(*groups) if groups else None
 
     @property
-    def run_config(self) -> dict[str, Any]:
-        """Dagster's configuration of the assets that collect and summarise."""
+    def configs(self) -> dict[str, Any]:
+        """Dagster's configuration of each asset that collects or summarises."""
         config = asdict(self)
         batch = {"config": {"batch": config.pop("batch")}}
         del config["types"]
@@ -89,7 +89,7 @@ class Asked:
             for name in types
             for asset in _COLLECTING[name]
         }
-        return {"ops": {**collect, **{_SUMMARISING[name]: batch for name in types if name in _SUMMARISING}}}
+        return {**collect, **{_SUMMARISING[name]: batch for name in types if name in _SUMMARISING}}
 
     def next_slice(self) -> Self:
         """The rest of a long walk over tickets: what it began anew is not begun again."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from domain.company import Company
-from pipelines.jobs import sync
+from pipelines.jobs import due_assets, sync
 from resources.companies import Companies
 from resources.settings import Settings
 
@@ -34,9 +34,15 @@ def night_of(company: Company, at: datetime) -> str | None:
 )
 def nightly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run a company and date."""
+    registry = Companies(Settings())
     requests = [
-        dg.RunRequest(run_key=f"{night}/{company.id}", partition_key=company.id, tags={NIGHT_TAG: night})
-        for company in Companies(Settings()).list()
+        dg.RunRequest(
+            run_key=f"{night}/{company.id}",
+            partition_key=company.id,
+            tags={NIGHT_TAG: night},
+            asset_selection=due_assets(registry, company),
+        )
+        for company in registry.list()
         if not company.paused
         and (night := night_of(company, context.scheduled_execution_time))
         and context.instance.has_dynamic_partition("companies", company.id)

@@ -18,6 +18,7 @@ from domain.errors import CasebookError, CompanyBusy
 from pipelines.asked import Asked
 from pipelines.definitions import build
 from pipelines.instance import connected, opened
+from pipelines.jobs import due_assets
 from resources.companies import Companies
 from resources.company_run import Progress, silent
 from resources.settings import Settings
@@ -90,15 +91,16 @@ def _run(
     started, run_id = perf_counter(), str(uuid4())
     definitions = build(progress)
     job = definitions.resolve_job_def("sync")
-    selection = asked.selection
-    keys = None if selection is None else list(selection.resolve(definitions.resolve_asset_graph()))
+    chosen = asked.selection
+    keys = list(chosen.resolve(definitions.resolve_asset_graph())) if chosen else due_assets(registry, company)
+    configs = {name: of for name, of in asked.configs.items() if keys is None or dg.AssetKey(name) in keys}
     with _in_our_words(run_id, registry.storage):
         result = job.execute_in_process(
             instance=instance,
             partition_key=company.id,
             run_id=run_id,
             asset_selection=keys,
-            run_config={**asked.run_config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config={"ops": configs, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     return _outcome(company, result, perf_counter() - started)
 

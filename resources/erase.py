@@ -38,6 +38,7 @@ from resources.helpdesk.platforms import connect
 from resources.progress import read_progress, remove_progress
 from resources.published import PublishedTable, Publisher, type_of_file
 from resources.settings import Settings
+from resources.sparse_files import extents
 from resources.storage import schema
 from resources.storage.sql import SqlCompanyStore
 from resources.storage.sqlite import explained
@@ -514,7 +515,7 @@ def _in_index(index: VectorIndex, erased: Ids, texts: Sequence[str]) -> dict[str
     return found
 
 
-def _says(content: bytes | mmap.mmap, texts: Sequence[str]) -> bool:
+def _says(content: bytes, texts: Sequence[str]) -> bool:
     return any(content.find(text.encode()) >= 0 for text in texts)
 
 
@@ -529,7 +530,8 @@ def _in_bytes(path: Path, texts: Sequence[str]) -> int:
         if not texts or not path.stat().st_size:
             return 0
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return int(_says(content, texts))
+            wanted, parts = [text.encode() for text in texts], list(extents(file.fileno()))
+            return int(any(content.find(text, start, end) >= 0 for start, end in parts for text in wanted))
     except FileNotFoundError:  # Dagster's own files come and go
         return 0
 

@@ -1,6 +1,5 @@
 """What tests of the whole system share: homes, a sandbox of made-up tickets, a home that was synced once."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from resources.settings import Settings
 from sandbox.serve import Sandbox
-from tests.homes import Home, done
+from tests.homes import Home, copied, done
 from tests.postgres_server import ADMIN, ADMIN_PASSWORD, PostgresServer, upgraded
 
 hypothesis.settings.register_profile("casebook", deadline=None)  # a busy machine is no fault of the code
@@ -114,5 +113,4 @@ def read_only(first_sync: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 def synced(helpdesk: Sandbox, first_sync: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A copy of the home that was synced once, and the sandbox as it was then."""
     helpdesk.admin("made", "reset")
-    shutil.copytree(first_sync, tmp_path / "home", symlinks=True)
-    return point_at(tmp_path / "home", monkeypatch)
+    return point_at(copied(first_sync, tmp_path / "home"), monkeypatch)

@@ -114,7 +114,7 @@ def show_outcome(outcome: "SyncOutcome") -> None:
     rows = [
         [name, *(counts[column] for column in names)]
         for name, counts in outcome.assets.items()
-        if has_workbook or name not in of_workbook or counts["read"]
+        if has_workbook or name not in of_workbook or counts["read"]  # a company may only have been asked things
     ]
     out.print(table("asset", *names, rows=rows))
     for note in outcome.notes:

@@ -15,13 +15,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from zlib import crc32
 
-_BLOCK = 1 << 16
+from resources.sparse_files import blocks
+
 _POSITION = "position.json"
 
 
@@ -240,28 +241,10 @@ def _replace_text(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The blocks of a file that hold anything but zeros, each with its offset. A shard preallocates a hundred times of
-    what it holds; holes are skipped without being read."""
-    with path.open("rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        offset = 0
-        while offset < size:
-            try:
-                offset = os.lseek(file.fileno(), offset, os.SEEK_DATA) // _BLOCK * _BLOCK
-            except OSError:  # nothing but a hole up to the end
-                return
-            file.seek(offset)
-            block = file.read(_BLOCK)
-            if block != bytes(len(block)):
-                yield offset, block
-            offset += _BLOCK
-
-
 def _checksum(path: Path, seen: Callable[[int, bytes], None] = lambda offset, block: None) -> int:
     """Of a file's size and content, each block of which is also ``seen``."""
     checksum = path.stat().st_size
-    for offset, block in _blocks(path):
+    for offset, block in blocks(path):
         checksum = crc32(block, crc32(offset.to_bytes(8), checksum))
         seen(offset, block)
     return checksum

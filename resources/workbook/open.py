@@ -7,6 +7,7 @@ from pathlib import Path
 
 from domain.company import Company
 from domain.errors import InputError
+from domain.stage import OF_THE_WORKBOOK
 from resources.companies import Companies
 from resources.workbook.base import Workbook
 from resources.workbook.place import refuse_shared
@@ -24,6 +25,15 @@ def open_workbook(companies: Companies, company: Company, key: str = "") -> Work
         company, (one for one in companies.list() if (one.created_at, one.id) < (company.created_at, company.id))
     )
     return _opened(companies, company, place, key) if place else None
+
+
+def has_workbook(companies: Companies, company: Company) -> bool:
+    """Whether a sync has anything to do for the assets of a workbook: the company has one, or regulations from elsewhere, or
+    had them, or was asked something."""
+    if company.setting("workbook") or company.setting("regulations_from") != "workbook":
+        return True
+    with companies.store(company.id) as store:
+        return any(store.top(table) for table in OF_THE_WORKBOOK) or bool(store.exchanges("", limit=1))
 
 
 def _opened(companies: Companies, company: Company, place: str, key: str) -> Workbook:

@@ -5,7 +5,6 @@ Belongs here: ``assets/faq_proposals`` on homes with their real tables. Does not
 """
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +26,7 @@ from resources.helpdesk.collect import Collection, Walk
 from resources.workbook.base import Append, Overwrite
 from resources.workbook.stored import REVISION, chunks
 from tests.conftest import point_at
-from tests.homes import Home
+from tests.homes import Home, copied
 
 SAMPLES = Path(__file__).parents[2] / "sandbox" / "companies"
 CASES = {"hanbit": "05_tax_accounting.jsonl", "acme": "02_thermostats.jsonl"}
@@ -90,7 +89,7 @@ def collect(held: CompanyRun) -> None:
 
 @pytest.fixture
 def home(once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    shutil.copytree(once, tmp_path / "home", symlinks=True)
+    copied(once, tmp_path / "home")
     return point_at(tmp_path / "home", monkeypatch)
 
 

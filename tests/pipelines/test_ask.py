@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.serve import Sandbox
 from tests.conftest import point_at
-from tests.homes import Home, casebook, done
+from tests.homes import Home, casebook, content, copied, done
 from tests.query.asking import ID, add_company, fill, sample
 
 CARD = "법인카드 잃어버렸어요"
@@ -54,6 +54,35 @@ def test_ask_json_is_the_record_and_a_conversation_goes_on_between_commands(home
 def test_ask_names_the_person_where_nothing_answers(home: Home) -> None:
     said = done("ask", ID, "법인카드로 게임 아이템을 사도 되나요?")
     assert "담당자: 민세아" in said.out and "tier 3" in said.out
+
+
+def test_all_that_a_chat_user_asked_is_forgotten_and_other_users_are_not(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = point_at(copied(filled, tmp_path / "home"), monkeypatch)
+    mine, theirs = "양자컴퓨터 예산은 누가 승인하나요?", "양자컴퓨터 회의실은 어디인가요?"
+    (home.path / "tickets.csv").write_text("ticket_id,subject,description\n1,Wifi,It drops.\n")
+    home.companies.move(home.company(ID), str(home.path / "tickets.csv"))
+    for user, question in (("kim", mine), ("lee", theirs)):
+        done("ask", ID, question, "--user", user)
+    done("sync", ID)
+    (day,) = home.rows(ID)["daily_dashboard"].values()
+    assert day[3]["keywords"]["양자컴퓨터"] == 2
+
+    assert "this erases all that a chat user asked" in casebook("forget", ID, "--user", "kim").err
+    assert mine in {row[3]["message"] for row in home.rows(ID)["conversation_log"].values()}
+    said = done("forget", ID, "--user", "kim", "--yes", "--json").json
+    assert set(said["left"].values()) == {0}
+    assert [row[3]["keywords"] for row in home.rows(ID)["daily_dashboard"].values()] == [{}]
+    users = {row[3]["user_id"] for row in home.rows(ID)["conversation_log"].values()}
+    assert "lee" in users and "kim" not in users
+    files = [content(path) for path in home.path.rglob("*") if path.is_file()]
+    assert not any("예산은 누가".encode() in held for held in files)
+    assert any("회의실은 어디인가요".encode() in held for held in files)
+
+    done("sync", ID)
+    (day,) = home.rows(ID)["daily_dashboard"].values()
+    assert "양자컴퓨터" not in day[3]["keywords"], "one person's word is nobody's else to see"
 
 
 @pytest.mark.parametrize(

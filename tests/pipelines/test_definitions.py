@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -23,10 +24,12 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 
 from domain.batch import Batch
 from domain.company import Company, company_id
-from domain.stage import TABLES
+from domain.conversation import Exchange
+from domain.stage import TABLES, Put
 from pipelines import sensors
 from pipelines.definitions import build, defs
 from pipelines.instance import opened, prepare
+from pipelines.jobs import WITHOUT_WORKBOOK
 from pipelines.schedules import night_of, nightly
 from resources.company_run import silent
 from resources.dagster_resources import PARTITION_TAG
@@ -221,6 +224,38 @@ def test_the_schedule_starts_each_company_once_a_day(home: Home, kept: dg.Dagste
     assert tick(kept, datetime(2026, 5, 1, 17, 5, tzinfo=UTC)) == ["2026-05-02/seoul"]
     # The machine sleeps until the evening of the next day: each company's newest date is caught up, and no other.
     assert tick(kept, datetime(2026, 5, 2, 18, 5, tzinfo=UTC)) == ["2026-05-03/seoul", "2026-05-02/utc"]
+
+
+def test_a_night_without_a_workbook_leaves_its_assets_out(home: Home, kept: dg.DagsterInstance) -> None:
+    of_workbook = {name for name, (group, _) in ASSETS.items() if group in ("workbook", "conversations")}
+    assert {key.to_user_string() for key in WITHOUT_WORKBOOK} == set(ASSETS) - of_workbook
+    settings: dict[str, dict[str, Any]] = {
+        "bare": {},
+        "sheet": {"workbook": "book.xlsx"},
+        "pages": {"regulations_from": "confluence"},
+        "asked": {},
+        "had": {},
+        "odd": {},
+    }
+    for name, more in settings.items():
+        home.companies.add(Company(company_id(name), "export", "nowhere.csv", more, created_at="2026-01-01"), "")
+    with home.companies.store(company_id("asked")) as store:
+        at = "2026-01-01T09:00:00Z"
+        store.keep_exchanges([Exchange("e1", "u_20260101T0900", "u", at, "?", at, "!", "3")])
+    with home.companies.store(company_id("had")) as store, store.begin("run", "2026-01-01T00:00:00Z") as write:
+        write.upsert("contacts", [Put("c1", {}, "h", "s", "m")])
+        write.delete("contacts", ["c1"])
+    with home.companies.store(company_id("odd")):
+        pass  # it has a file
+    (home.settings.company_folder(company_id("odd")) / "casebook.sqlite").write_bytes(b"no database" * 1000)
+    kept.add_dynamic_partitions("companies", list(settings))
+    with dg.build_schedule_context(
+        instance=kept, scheduled_execution_time=datetime(2026, 5, 1, 9, 5, tzinfo=UTC)
+    ) as at:
+        asked = {one.partition_key: one for one in nightly(at) if isinstance(one, dg.RunRequest)}
+    assert set(asked) == set(settings), "a damaged company keeps no other from its night"
+    assert [name for name, one in asked.items() if one.asset_selection is not None] == ["bare"]
+    assert set(asked["bare"].asset_selection or ()) == set(WITHOUT_WORKBOOK)
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED])

@@ -1,7 +1,6 @@
 """Embeddings by a provider through the whole system: proved, planned, paid once, searched, taken back."""
 
 import json
-import shutil
 import sqlite3
 import struct
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from domain.ticket_stages import model_of
 from query.search import Searcher
 from sandbox.serve import Sandbox
 from tests.conftest import point_at
-from tests.homes import Home, casebook, done
+from tests.homes import Home, casebook, copied, done
 
 MODEL = "text-embedding-3-small"
 STAGES = ("ticket_embeddings", "kb_embeddings")
@@ -35,7 +34,7 @@ def helpdesk_as_new(helpdesk: Sandbox) -> Sandbox:
 def embedded(helpdesk_as_new: Sandbox, first_sync: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A home that was synced with a bundled model, then with a provider's; and what was said on the way."""
     llm, path = helpdesk_as_new, tmp_path_factory.mktemp("embedded") / "home"
-    shutil.copytree(first_sync, path, symlinks=True)
+    copied(first_sync, path)
     with pytest.MonkeyPatch.context() as patches:
         point_at(path, patches)
         added = add(llm, "small").json
@@ -60,7 +59,7 @@ def home(embedded: dict[str, Any], llm: Sandbox, tmp_path: Path, monkeypatch: py
     """A copy of that home."""
     llm.admin("made", "reset")
     llm.llm_admin("one", "reset_log")
-    shutil.copytree(embedded["path"], tmp_path / "home", symlinks=True)
+    copied(embedded["path"], tmp_path / "home")
     return point_at(tmp_path / "home", monkeypatch)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from domain.stage import OF_THE_WORKBOOK, tables_of
+from domain.stage import tables_of
 from sandbox.serve import Sandbox
 from tests.conftest import TICKETS, add
 from tests.homes import ROOT, Home, casebook, done, kill_syncs
@@ -79,7 +79,6 @@ def test_exactly_the_edited_tickets_are_derived_again(synced: Home, helpdesk: Sa
     outcome = sync()
     assert changed(outcome) == {
         **dict.fromkeys(("ticket_ratings", "raw_kb", *tables_of("kb"), "retrieval_report"), 0),
-        **dict.fromkeys((*OF_THE_WORKBOOK, "workbook_tabs"), 0),
         "faq_proposals": outcome["assets"]["faq_proposals"]["changed"],  # groups of tickets are what they say
         "raw_tickets": 20,
         "merged_tickets": 20,

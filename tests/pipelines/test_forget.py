@@ -4,7 +4,6 @@ Belongs here: the command with syncs before and after. Does not belong here: eac
 """
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,14 @@ from resources.storage.migrate import migrate
 from resources.storage.sqlite import FileStorage
 from sandbox.serve import Sandbox
 from tests.conftest import point_at
-from tests.homes import Home, casebook, done
+from tests.homes import Home, casebook, content, copied, done
 
 
 @pytest.fixture(scope="module")
 def used_once(first_sync: Path, helpdesk: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose company was synced, then again after a change of a third of all tickets: there is an older index."""
     path = tmp_path_factory.mktemp("used") / "home"
-    shutil.copytree(first_sync, path, symlinks=True)
+    copied(first_sync, path)
     with pytest.MonkeyPatch.context() as patches:
         point_at(path, patches)
         change(helpdesk)
@@ -45,7 +44,7 @@ def change(helpdesk: Sandbox) -> None:
 def used(request: pytest.FixtureRequest, helpdesk: Sandbox, used_once: Path) -> Home:
     """A copy of that home, its rows in files or moved to Postgres."""
     empty: Home = request.getfixturevalue("home" if request.param == "file" else "postgres_home")
-    shutil.copytree(used_once, empty.path, symlinks=True, dirs_exist_ok=True)
+    copied(used_once, empty.path)
     if request.param == "postgres":
         assert migrate(FileStorage(empty.path), open_storage(empty.settings), lambda *_: None).ok
         for moved in (*empty.path.glob("registry.sqlite*"), *empty.path.glob("companies/*/casebook.sqlite*")):
@@ -76,8 +75,8 @@ def everywhere(home: Home, wanted: list[bytes]) -> dict[str, int]:
     found: dict[str, int] = {}
     for path in home.path.rglob("*"):
         if path.is_file():
-            content = path.read_bytes()
-            if count := sum(text in content for text in wanted):
+            held = content(path)
+            if count := sum(text in held for text in wanted):
                 found[path.relative_to(home.path).as_posix()] = count
     return found
 
@@ -105,7 +104,7 @@ def test_nothing_of_a_forgotten_ticket_is_left_and_nothing_brings_it_back(
     if used.settings.storage == "file":
         assert everywhere(used, lines)  # the search below can find something
     before = used.rows("made")
-    other = Home(shutil.copytree(used.path, tmp_path / "other", symlinks=True))
+    other = Home(copied(used.path, tmp_path / "other"))
     assert doc_id in question(payload["subject"])
 
     said = done("forget", "made", "--doc", doc_id, "--yes", "--json").json

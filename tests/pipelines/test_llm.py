@@ -1,7 +1,6 @@
 """Summaries by LLM providers through the whole system: what is paid, what is not, and what never leaves."""
 
 import json
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from domain.company import company_id
 from domain.stage import NEVER
 from sandbox.serve import Sandbox
 from tests.conftest import point_at
-from tests.homes import Home, casebook, done
+from tests.homes import Home, casebook, copied, done
 from tests.resources.llm.given import said as said_by_a_model
 from tests.resources.llm.given import script
 
@@ -49,7 +48,7 @@ def first_summaries(helpdesk: Sandbox, first_sync: Path, tmp_path_factory: pytes
     for name in ("one", "two"):
         helpdesk.llm_admin(name, "reset")
     helpdesk.admin("made", "reset")
-    shutil.copytree(first_sync, path, symlinks=True)
+    copied(first_sync, path)
     with pytest.MonkeyPatch.context() as patches:
         point_at(path, patches)
         add_provider(helpdesk, "made", "one")
@@ -62,7 +61,7 @@ def first_summaries(helpdesk: Sandbox, first_sync: Path, tmp_path_factory: pytes
 def summarised(first_summaries: dict[str, Any], llm: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A copy of that home, and the helpdesk as it was then."""
     llm.admin("made", "reset")
-    shutil.copytree(first_summaries["path"], tmp_path / "home", symlinks=True)
+    copied(first_summaries["path"], tmp_path / "home")
     return point_at(tmp_path / "home", monkeypatch)
 
 

@@ -6,7 +6,6 @@ Belongs here: the move itself, both ways, on the real Postgres. Does not belong 
 
 import json
 import random
-import shutil
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -31,6 +30,7 @@ from resources.storage import schema
 from resources.storage.base import Storage, open_storage
 from resources.storage.migrate import Migration, migrate, storage_at
 from resources.storage.postgres import PostgresStorage
+from tests.homes import copied
 from tests.postgres_server import PostgresServer, upgraded
 from tests.processes import Child
 
@@ -155,7 +155,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def files(filled: Path, tmp_path: Path) -> Settings:
     """A copy of those files."""
-    return Settings(home=shutil.copytree(filled, tmp_path / "files"))
+    return Settings(home=copied(filled, tmp_path / "files"))
 
 
 @pytest.fixture
