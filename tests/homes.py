@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -93,7 +94,7 @@ class Home:
             tables = {table: store.get(table, sorted(store.ids(table)), vector=True) for table in TABLES}
         found = {
             table: {
-                doc_id: (row.content_hash, row.source_hash, row.made_by, row.payload, row.vector)
+                doc_id: (row.content_hash, row.source_hash, row.made_by, _sorted(row.payload), row.vector)
                 for doc_id, row in rows.items()
             }
             for table, rows in tables.items()
@@ -149,6 +150,11 @@ class Home:
         }
 
 
+def _sorted(payload: Any) -> Any:
+    """With its keys in order: Postgres has its own, and a difference is to show nothing else."""
+    return json.loads(json.dumps(payload, sort_keys=True))
+
+
 def copied(home: Path, target: Path) -> Path:
     """A copy of a home. Its index is 300 MB of holes around 3 MB: they stay holes."""
 
@@ -202,6 +208,7 @@ def _console(ours: dict[str, str], words: Sequence[str], output: str) -> None:
     for name in [name for name in os.environ if name.startswith("CASEBOOK_")]:
         del os.environ[name]  # the fork server's, of the test that needed it first
     os.environ.update(ours)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, as CI may be, ignores it
     file = Path(output).open("w")  # noqa: SIM115 -- lives as long as the process
     os.dup2(file.fileno(), 1)
     os.dup2(file.fileno(), 2)
