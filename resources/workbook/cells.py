@@ -59,11 +59,18 @@ def harmless(text: str, most: int) -> str:
 
 
 def make_tab(name: str, rows: Iterable[Sequence[str]], merged: Iterable[Area] = ()) -> Tab:
-    """A tab of what was read: merged cells filled, empty rows and cells at the end left out, all rows equally wide."""
+    """A tab of what was read: merged cells filled, empty rows and cells at the end left out, all rows equally wide. Raises
+    ``SourceRefused`` where one cell far away would make that more than are read."""
     kept = [list(row) for row in rows]
     while kept and all(cell in _NOTHING for cell in kept[-1]):
         kept.pop()
     width = max((_width(row) for row in kept), default=0)
+    if len(kept) * width > MOST_CELLS:
+        raise SourceRefused(
+            f"The tab {name} reaches to row {len(kept):,} and to column {width:,}.",
+            f"That is more than {MOST_CELLS:,} cells, empty ones included.",
+            "Delete the rows below its table and the columns right of it (Ctrl+End shows the last), and save it.",
+        )
     for row in kept:
         row[:] = row[:width] + [""] * (width - len(row))
     for area in merged:

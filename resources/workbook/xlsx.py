@@ -9,6 +9,7 @@ back (``xlsx_results``), or the next reading would find them empty until somebod
 """
 
 import hashlib
+import stat
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -116,7 +117,12 @@ class XlsxWorkbook:
 
     def _bytes(self) -> bytes:
         try:
-            if self._path.stat().st_size > _MOST_BYTES:
+            told = self._path.stat()
+            if not stat.S_ISREG(told.st_mode):
+                raise SourceRefused(
+                    f"{self.place} is no file.", "A folder, a pipe or a device is no .xlsx workbook.", "Name a file."
+                )
+            if told.st_size > _MOST_BYTES:
                 raise SourceRefused(f"{self.place} is too large.", f"A file may have {_MOST_BYTES >> 20} MB.")
             return self._path.read_bytes()
         except FileNotFoundError:

@@ -254,3 +254,37 @@ def test_a_write_that_is_killed_leaves_the_old_file_or_the_new_one(tmp_path: Pat
     XlsxWorkbook(path).write([Append(FAQ, [["next"]])])
     assert rows_of(XlsxWorkbook(path), FAQ)[-1] == ["next"]
     assert [one.name for one in tmp_path.iterdir()] == ["w.xlsx"]
+
+
+@pytest.mark.parametrize(("row", "column"), [(1_048_576, 16_384), (1_048_576, 3), (200, 16_384)])
+def test_a_cell_far_away_is_told_and_takes_no_memory(tmp_path: Path, row: int, column: int) -> None:
+    """16,384 cells in each of a million rows, all but one of them empty, were 23 GB."""
+    book = book_with(tmp_path / "w.xlsx", *(["an answer"] for _ in range(150)))
+    book[FAQ].cell(row, column, "stray")
+    book.save(tmp_path / "w.xlsx")
+    with pytest.raises(SourceRefused, match=rf"The tab FAQ reaches to row {row:,} and to column {column:,}\.") as refused:
+        XlsxWorkbook(tmp_path / "w.xlsx").read()
+    assert "Ctrl+End" in refused.value.remedy
+
+
+def test_rows_that_are_not_in_order_take_no_memory_either(tmp_path: Path) -> None:
+    path, far = tmp_path / "w.xlsx", b'<row r="1048576"><c r="XFD1048576" t="inlineStr"><is><t>far</t></is></c></row>'
+    book_with(path, ["an answer"])
+    with zipfile.ZipFile(path) as package:
+        parts = {name: package.read(name) for name in package.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    parts[sheet] = parts[sheet].replace(b"<sheetData>", b"<sheetData>" + far, 1)
+    with zipfile.ZipFile(path, "w") as package:
+        for name, part in parts.items():
+            package.writestr(name, part)
+    with pytest.raises(SourceRefused):
+        XlsxWorkbook(path).read()
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.xlsx")
+    (tmp_path / "device.xlsx").symlink_to("/dev/zero")
+    (tmp_path / "folder.xlsx").mkdir()
+    for name in ("pipe", "device", "folder"):
+        with pytest.raises(SourceRefused, match="is no file"):
+            XlsxWorkbook(tmp_path / f"{name}.xlsx").revision()
