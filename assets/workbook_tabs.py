@@ -12,7 +12,7 @@ import dagster as dg
 
 from assets.faq_proposals import proposal_changes, proposals_written
 from assets.partitions import companies
-from assets.summaries import remember_pause
+from assets.summaries import pause_state, remember_pause
 from domain.archive import kept_from, month
 from domain.errors import CasebookError
 from domain.stage import Report
@@ -45,8 +45,10 @@ def workbook_tabs(company_run: Run) -> dg.MaterializeResult[Any]:
         book = run.workbook
         report = _written(run, book) if book else Report()
     except CasebookError as trouble:
-        said = f"the workbook was not written: {trouble}"
-        report = Report(paused=str(trouble), is_trouble=True, notes=[said])
+        # What kept it from being read keeps it from being written, too, and was told by then.
+        is_told = run.store.state(pause_state("workbook")) == str(trouble)
+        notes = [] if is_told else [f"the workbook was not written: {trouble}"]
+        report = Report(paused=str(trouble), is_trouble=True, notes=notes)
     report.seconds = perf_counter() - started
     remember_pause(run, "workbook_tabs", report)
     run.progress("workbook_tabs", report)

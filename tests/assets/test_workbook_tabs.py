@@ -273,6 +273,24 @@ def test_a_workbook_that_cannot_be_written_is_told_and_stops_nothing(
     assert len(folder.messages(CONVERSATIONS)) == 2
 
 
+def test_a_workbook_that_was_damaged_is_told_once_and_what_was_read_stays(tmp_path: Path) -> None:
+    desk = made(tmp_path, "xlsx")
+    desk.keep(exchange(1))
+    desk.sync()
+    faqs, place = desk.rows("faq"), tmp_path / "book.xlsx"
+    whole = place.read_bytes()
+    place.write_bytes(whole[: len(whole) // 2])
+    desk.keep(exchange(2))
+    told = desk.run(workbook, faq, config=SyncConfig())["workbook"]
+    assert "is no Excel workbook, or a damaged one" in told["notes"]
+    outcome = desk.sync(read=False)
+    assert "is no Excel workbook" in outcome["paused"] and "notes" not in outcome
+    assert desk.rows("faq") == faqs and len(desk.rows("conversation_log")) == 4
+    place.write_bytes(whole)
+    assert "paused" not in desk.sync()
+    assert len(desk.tab(CONVERSATIONS)) == 4
+
+
 def test_a_tab_without_one_of_its_columns_is_left_alone(folder: Desk) -> None:
     place = Path(folder.book.place) / f"{CONVERSATIONS}.csv"
     place.write_text("sessionId,userId,timestamp,role\n", encoding="utf-8-sig")

@@ -262,7 +262,9 @@ def test_a_cell_far_away_is_told_and_takes_no_memory(tmp_path: Path, row: int, c
     book = book_with(tmp_path / "w.xlsx", *(["an answer"] for _ in range(150)))
     book[FAQ].cell(row, column, "stray")
     book.save(tmp_path / "w.xlsx")
-    with pytest.raises(SourceRefused, match=rf"The tab FAQ reaches to row {row:,} and to column {column:,}\.") as refused:
+    with pytest.raises(
+        SourceRefused, match=rf"The tab FAQ reaches to row {row:,} and to column {column:,}\."
+    ) as refused:
         XlsxWorkbook(tmp_path / "w.xlsx").read()
     assert "Ctrl+End" in refused.value.remedy
 
