@@ -46,7 +46,7 @@ def workbook(config: SyncConfig, company_run: Run) -> Result:
     try:
         report = _read(company_run, book, config)
     except SourceError as trouble:
-        # Tickets go on, and so does what was read before: the check 'nothing_paused' and the outcome tell it.
+        # Tickets go on, and so does what was read before: the outcome's notes tell it.
         report = Report(paused=str(trouble), is_trouble=True, notes=[f"the workbook is left as it is: {trouble}"])
     report.requests = book.requests
     remember_pause(company_run, "workbook", report)

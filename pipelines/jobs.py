@@ -3,10 +3,8 @@
 from typing import Final
 
 import dagster as dg
-from sqlalchemy.exc import SQLAlchemyError
 
 from domain.company import Company
-from domain.errors import CasebookError
 from domain.stage import OF_THE_WORKBOOK, TABLES
 from resources.companies import Companies
 from resources.workbook.open import has_workbook
@@ -24,9 +22,8 @@ sync = dg.define_asset_job(
 
 
 def due_assets(companies: Companies, company: Company) -> list[dg.AssetKey] | None:
-    """The assets that a sync of this company runs; None for all of them, also where its rows cannot be read: the run tells
-    why, and one company's trouble must not keep another's night from being asked for."""
+    """The assets that a sync of this company runs, as things are when it is asked for; None for all of them."""
     try:
         return None if has_workbook(companies, company) else WITHOUT_WORKBOOK
-    except (CasebookError, SQLAlchemyError, OSError):
+    except Exception:  # whatever is damaged: the run will tell, and no other company's night must wait for it
         return None

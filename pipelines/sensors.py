@@ -13,7 +13,7 @@ from assets.partitions import companies
 from domain.company import Company, CompanyId
 from domain.fingerprint import fingerprint
 from domain.stage import tables_of
-from pipelines.jobs import due_assets, sync
+from pipelines.jobs import sync
 from resources.companies import Companies
 from resources.dagster_resources import PARTITION_TAG, fail_dead_runs, started_runs
 from resources.helpdesk.collect import is_more_to_come
@@ -59,11 +59,7 @@ def follow_registry(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     deleted = [companies.build_delete_request(left)] if left else []
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(
-                run_key=f"first/{company.id}/{company.created_at}",
-                partition_key=company.id,
-                asset_selection=due_assets(registry, company),
-            )
+            dg.RunRequest(run_key=f"first/{company.id}/{company.created_at}", partition_key=company.id)
             for company in new
             if not company.paused
         ],

@@ -8,7 +8,6 @@ What rows say is erased in one transaction, together with the list and a mark th
 rest (index, files, caches) is made anew from the rows, so that the same command, said again after a crash, ends the job.
 """
 
-import mmap
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +37,6 @@ from resources.helpdesk.platforms import connect
 from resources.progress import read_progress, remove_progress
 from resources.published import PublishedTable, Publisher, type_of_file
 from resources.settings import Settings
-from resources.sparse_files import extents
 from resources.storage import schema
 from resources.storage.sql import SqlCompanyStore
 from resources.storage.sqlite import explained
@@ -59,6 +57,8 @@ _LAST = "last forget"
 _TEXT = re.compile(r'[^\s"\\{}\[\]:,<>&\x00-\x1f][^"\\<>&\x00-\x1f]{23,39}')
 """A piece of text as JSON, HTML and Postgres's JSONB all write it."""
 _MOST_TEXTS, _TRIED_EACH = 12, 10
+_WINDOW = 1 << 20
+"""Bytes of a file that are looked at together."""
 _QUOTED = 15
 """Characters from which on a question that stands in a text quotes it; shorter ones are anybody's words."""
 _CHUNK = 500
@@ -526,14 +526,22 @@ def _in_parquet(path: Path, doc_ids: set[str], texts: Sequence[str]) -> int:
 
 
 def _in_bytes(path: Path, texts: Sequence[str]) -> int:
-    try:
-        if not texts or not path.stat().st_size:
-            return 0
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            wanted, parts = [text.encode() for text in texts], list(extents(file.fileno()))
-            return int(any(content.find(text, start, end) >= 0 for start, end in parts for text in wanted))
-    except FileNotFoundError:  # Dagster's own files come and go
+    """Every byte is read: a file system may call a hole what a program has written into its map (OpenZFS #11900). An index
+    is mostly zeros, which are searched once instead of for each text; no text has any."""
+    wanted = [text.encode() for text in texts]
+    if not wanted:
         return 0
+    overlap, end = max(map(len, wanted)) - 1, b""
+    try:
+        with path.open("rb") as file:
+            while window := file.read(_WINDOW):
+                content = end + window
+                if content.count(0) < len(content) and any(text in content for text in wanted):
+                    return 1
+                end = content[-overlap:] if overlap else b""
+    except FileNotFoundError:  # Dagster's own files come and go
+        pass
+    return 0
 
 
 def _files(settings: Settings, company: CompanyId) -> list[Path]:

@@ -1,7 +1,7 @@
 """Files that are mostly holes: the vector index reserves 32 MB for what takes 20 KB.
 
-Belongs here: which parts of a file hold anything. Does not belong here: what is looked for in them (``erase``), or copied
-with a checksum (``vector_index/edge_files``).
+Belongs here: which parts of a file hold anything. Does not belong here: copying them with a checksum
+(``vector_index/edge_files``), or proving that something is nowhere, which trusts no file system (``erase``).
 """
 
 import errno
@@ -14,17 +14,17 @@ BLOCK = 1 << 16
 
 
 def extents(descriptor: int) -> Iterator[tuple[int, int]]:
-    """The parts (start, end) of an open file that hold data, in order; all else is zeros that nobody wrote. A file system
-    that cannot tell says that all of it is data (lseek(2), SEEK_DATA). Moves the file's position."""
+    """The parts (start, end) of an open file that hold data, in order; all else is zeros that nobody wrote. All of it where
+    the file system cannot tell (lseek(2), SEEK_DATA). Moves the file's position."""
     size, start = os.fstat(descriptor).st_size, 0
     while start < size:
         try:
             start = os.lseek(descriptor, start, os.SEEK_DATA)
+            end = os.lseek(descriptor, start, os.SEEK_HOLE)
         except OSError as error:
-            if error.errno == errno.ENXIO:  # nothing but a hole up to the end
-                return
-            raise
-        end = os.lseek(descriptor, start, os.SEEK_HOLE)
+            if error.errno != errno.ENXIO:  # else: nothing but a hole up to the end, or it was cut off meanwhile
+                yield start, size
+            return
         yield start, end
         start = end
 

@@ -105,17 +105,9 @@ def watched(quiet: bool) -> Iterator["Progress"]:
 
 
 def show_outcome(outcome: "SyncOutcome") -> None:
-    """One line an asset, then what it all came to. Those of a workbook only where there is anything of one."""
-    from domain.stage import OF_THE_WORKBOOK
-
+    """One line an asset, then what it all came to."""
     names = ("read", "changed", "skipped", "removed", "failed", "seconds")
-    of_workbook = {*OF_THE_WORKBOOK, "workbook_tabs"}
-    has_workbook = outcome.assets.get("workbook", {}).get("read")
-    rows = [
-        [name, *(counts[column] for column in names)]
-        for name, counts in outcome.assets.items()
-        if has_workbook or name not in of_workbook or counts["read"]  # a company may only have been asked things
-    ]
+    rows = [[name, *(counts[column] for column in names)] for name, counts in outcome.assets.items()]
     out.print(table("asset", *names, rows=rows))
     for note in outcome.notes:
         out.print(f"[yellow]Note:[/] {escape(note)}")

@@ -61,21 +61,29 @@ def harmless(text: str, most: int) -> str:
 def make_tab(name: str, rows: Iterable[Sequence[str]], merged: Iterable[Area] = ()) -> Tab:
     """A tab of what was read: merged cells filled, empty rows and cells at the end left out, all rows equally wide. Raises
     ``SourceRefused`` where one cell far away would make that more than are read."""
-    kept = [list(row) for row in rows]
+    kept, width, cells = list[list[str]](), 0, 0
+    for row in rows:
+        kept.append(list(row[: _width(row)]))
+        width, cells = max(width, len(kept[-1])), cells + len(kept[-1])
+        if cells > MOST_CELLS:
+            raise _reaches_far(name, len(kept), width)
     while kept and all(cell in _NOTHING for cell in kept[-1]):
         kept.pop()
-    width = max((_width(row) for row in kept), default=0)
     if len(kept) * width > MOST_CELLS:
-        raise SourceRefused(
-            f"The tab {name} reaches to row {len(kept):,} and to column {width:,}.",
-            f"That is more than {MOST_CELLS:,} cells, empty ones included.",
-            "Delete the rows below its table and the columns right of it (Ctrl+End shows the last), and save it.",
-        )
+        raise _reaches_far(name, len(kept), width)
     for row in kept:
-        row[:] = row[:width] + [""] * (width - len(row))
+        row += [""] * (width - len(row))
     for area in merged:
         _fill(kept, area, width)
     return Tab(name, kept)
+
+
+def _reaches_far(name: str, rows: int, width: int) -> SourceRefused:
+    return SourceRefused(
+        f"The tab {name} reaches to row {rows:,} and to column {width:,}.",
+        f"That is more than {MOST_CELLS:,} cells, empty ones included.",
+        "Delete the rows below its table and the columns right of it (Ctrl+End shows the last), and save it.",
+    )
 
 
 def ordered(changes: Sequence[Change]) -> list[Change]:

@@ -29,11 +29,15 @@ def open_workbook(companies: Companies, company: Company, key: str = "") -> Work
 
 def has_workbook(companies: Companies, company: Company) -> bool:
     """Whether a sync has anything to do for the assets of a workbook: the company has one, or regulations from elsewhere, or
-    had them, or was asked something."""
+    had them, or rows of them wait in the queue, or it was asked something."""
     if company.setting("workbook") or company.setting("regulations_from") != "workbook":
         return True
     with companies.store(company.id) as store:
-        return any(store.top(table) for table in OF_THE_WORKBOOK) or bool(store.exchanges("", limit=1))
+        return (
+            any(store.top(table) for table in OF_THE_WORKBOOK)
+            or bool(store.exchanges("", limit=1))
+            or any(entry.target in OF_THE_WORKBOOK for entry in store.queue())
+        )
 
 
 def _opened(companies: Companies, company: Company, place: str, key: str) -> Workbook:

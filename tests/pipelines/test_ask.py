@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.serve import Sandbox
 from tests.conftest import point_at
-from tests.homes import Home, casebook, content, copied, done
+from tests.homes import Home, casebook, copied, done
 from tests.query.asking import ID, add_company, fill, sample
 
 CARD = "법인카드 잃어버렸어요"
@@ -76,7 +76,7 @@ def test_all_that_a_chat_user_asked_is_forgotten_and_other_users_are_not(
     assert [row[3]["keywords"] for row in home.rows(ID)["daily_dashboard"].values()] == [{}]
     users = {row[3]["user_id"] for row in home.rows(ID)["conversation_log"].values()}
     assert "lee" in users and "kim" not in users
-    files = [content(path) for path in home.path.rglob("*") if path.is_file()]
+    files = [path.read_bytes() for path in home.path.rglob("*") if path.is_file()]
     assert not any("예산은 누가".encode() in held for held in files)
     assert any("회의실은 어디인가요".encode() in held for held in files)
 

@@ -25,7 +25,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from domain.batch import Batch
 from domain.company import Company, company_id
 from domain.conversation import Exchange
-from domain.stage import TABLES, Put
+from domain.stage import NEVER, TABLES, Put
 from pipelines import sensors
 from pipelines.definitions import build, defs
 from pipelines.instance import opened, prepare
@@ -235,6 +235,7 @@ def test_a_night_without_a_workbook_leaves_its_assets_out(home: Home, kept: dg.D
         "pages": {"regulations_from": "confluence"},
         "asked": {},
         "had": {},
+        "waiting": {},
         "odd": {},
     }
     for name, more in settings.items():
@@ -245,6 +246,8 @@ def test_a_night_without_a_workbook_leaves_its_assets_out(home: Home, kept: dg.D
     with home.companies.store(company_id("had")) as store, store.begin("run", "2026-01-01T00:00:00Z") as write:
         write.upsert("contacts", [Put("c1", {}, "h", "s", "m")])
         write.delete("contacts", ["c1"])
+    with home.companies.store(company_id("waiting")) as store, store.begin("run", "2026-01-01T00:00:00Z") as write:
+        write.fail("regulations", {"HR": "a space that may not be read"}, {"HR": NEVER})  # of a source given up since
     with home.companies.store(company_id("odd")):
         pass  # it has a file
     (home.settings.company_folder(company_id("odd")) / "casebook.sqlite").write_bytes(b"no database" * 1000)

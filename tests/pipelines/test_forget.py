@@ -20,7 +20,7 @@ from resources.storage.migrate import migrate
 from resources.storage.sqlite import FileStorage
 from sandbox.serve import Sandbox
 from tests.conftest import point_at
-from tests.homes import Home, casebook, content, copied, done
+from tests.homes import Home, casebook, copied, done
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def everywhere(home: Home, wanted: list[bytes]) -> dict[str, int]:
     found: dict[str, int] = {}
     for path in home.path.rglob("*"):
         if path.is_file():
-            held = content(path)
+            held = path.read_bytes()
             if count := sum(text in held for text in wanted):
                 found[path.relative_to(home.path).as_posix()] = count
     return found

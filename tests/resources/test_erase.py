@@ -40,7 +40,6 @@ from resources.storage.sqlite import open_store
 from resources.vector_index.base import Filters, VectorIndex, open_index
 from resources.vector_index.edge import EdgeIndex
 from resources.vector_index.edge_writer import EdgeWriter
-from tests.homes import content
 from tests.processes import Child
 
 ACME = company_id("acme")
@@ -151,7 +150,7 @@ def holding(companies: Companies, text: str) -> list[str]:
     found = [
         path.relative_to(root).as_posix()
         for path in root.rglob("*")
-        if path.is_file() and text.encode() in content(path)
+        if path.is_file() and text.encode() in path.read_bytes()
     ]
     for path in root.rglob("*.parquet"):
         found += [str(path) for row in pq.ParquetFile(path).read(["payload"])["payload"].to_pylist() if text in row]
@@ -326,6 +325,19 @@ def test_a_reader_that_keeps_sqlites_log_alive_keeps_nothing_in_it(tmp_path: Pat
         assert forget(companies, "3").is_clean
         assert holding(companies, says(3)) == []
         assert reader.execute("SELECT count(*) FROM raw_tickets WHERE NOT deleted").fetchone() == (29,)
+
+
+@pytest.mark.parametrize("offset", [0, (1 << 20) - 7, 1 << 20, 5 * (1 << 20) - 1, (8 << 20) - 60])
+def test_what_is_left_is_found_wherever_in_a_file_of_holes_it_lies(tmp_path: Path, offset: int) -> None:
+    companies = Companies(Settings(home=tmp_path / "home"))
+    fill(companies, 5)
+    (left := companies.settings.root / "logs").mkdir()
+    with (left / "debug.log").open("wb") as file:
+        file.truncate(8 << 20)
+        file.seek(offset)
+        file.write(says(3).encode())
+    (proof,) = [store for store in forget(companies, "3").proof if store.places]
+    assert proof.store == "bytes of files" and len(proof.places) == 1 and "debug.log" in proof.places[0]
 
 
 def test_what_the_source_deleted_before_is_forgotten_in_its_older_copies_too(companies: Companies) -> None:
@@ -618,7 +630,7 @@ def test_a_removal_says_what_it_erased_and_that_nothing_is_left(companies: Compa
     assert not link.is_symlink()
     root = companies.settings.root
     assert [path for path in root.rglob("*acme*") if path.name != "acme-2"] == []
-    assert [path for path in root.rglob("*") if path.is_file() and b"secret number" in content(path)] == []
+    assert [path for path in root.rglob("*") if path.is_file() and b"secret number" in path.read_bytes()] == []
     for line in ("example.com", "tickets.jsonl"):  # the registry's own free pages and log
         assert not any(line.encode() in path.read_bytes() for path in root.glob("registry*"))
     companies.add(company, "")

@@ -1,5 +1,6 @@
 """Files with holes: what is written is found, wherever it lies, and nothing else is read."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,20 @@ def test_what_is_written_to_a_map_and_not_on_the_disk_yet_is_found(tmp_path: Pat
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as area:
         area[7 * MB : 7 * MB + 6] = b"secret"
         assert b"secret" in content(path)
+
+
+@pytest.mark.parametrize(("code", "found"), [(errno.EINVAL, [(0, MB)]), (errno.ENOTSUP, [(0, MB)]), (errno.ENXIO, [])])
+def test_a_file_system_that_cannot_tell_has_no_holes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, found: list[tuple[int, int]]
+) -> None:
+    path = written(tmp_path / "file", MB, {5: b"secret"})
+
+    def refuse(*_: int) -> int:
+        raise OSError(code, "no")
+
+    monkeypatch.setattr("resources.sparse_files.os.lseek", refuse)
+    with path.open("rb") as file:
+        assert list(extents(file.fileno())) == found
 
 
 def test_blocks_come_once_and_in_order_where_parts_share_one(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A workbook that is an .xlsx file: what cells say, what is kept, damaged and hostile files, writes that are cut off."""
 
 import os
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime, time
@@ -267,6 +268,20 @@ def test_a_cell_far_away_is_told_and_takes_no_memory(tmp_path: Path, row: int, c
     ) as refused:
         XlsxWorkbook(tmp_path / "w.xlsx").read()
     assert "Ctrl+End" in refused.value.remedy
+
+
+def test_many_rows_with_a_cell_far_away_take_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resources.workbook.cells.MOST_CELLS", 100_000)
+    book = book_with(tmp_path / "w.xlsx")
+    for row in range(2, 1000):
+        book[FAQ].cell(row, 16_384, "stray")
+    book.save(tmp_path / "w.xlsx")
+    tracemalloc.start()
+    with pytest.raises(SourceRefused, match=r"The tab FAQ reaches to row [78] "):
+        XlsxWorkbook(tmp_path / "w.xlsx").read()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 30e6, "a thousand rows of 16,384 cells are 131 MB"
 
 
 def test_rows_that_are_not_in_order_take_no_memory_either(tmp_path: Path) -> None:
