@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -104,6 +104,21 @@ class Home:
             for doc_id, (_, _, made_by, payload, vector) in found["faq_proposals"].items()
         }
         return found
+
+    def differs(self, id: str, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """By table and document, this home's row and the other's, where they are not the same."""
+        mine = self.rows(id)
+        return {
+            table: found
+            for table in TABLES
+            if (
+                found := {
+                    doc_id: (mine[table].get(doc_id), rows[table].get(doc_id))
+                    for doc_id in sorted(mine[table].keys() | rows[table].keys())
+                    if mine[table].get(doc_id) != rows[table].get(doc_id)
+                }
+            )
+        }
 
     def tops(self, id: str) -> dict[str, int]:
         """Every table's highest seq: moves with any change of content."""

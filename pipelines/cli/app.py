@@ -30,6 +30,7 @@ from pipelines.cli import (
     ui,
     workbook,
 )
+from pipelines.cli.interrupts import heard_always
 from pipelines.cli.output import err, out, show_error
 from sandbox import serve as sandbox_serve
 
@@ -94,7 +95,8 @@ def main() -> None:
     code = 0
     try:
         _refuse_broken_text(sys.argv[1:])
-        code = app(standalone_mode=False) or 0
+        with heard_always():
+            code = app(standalone_mode=False) or 0
         sys.stdout.flush()  # a reader who has gone is met here, not when Python ends
     except CasebookError as error:
         show_error(error, as_json)
