@@ -19,7 +19,7 @@ _INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 def heard_always() -> Iterator[None]:
     """Python raises an interrupt wherever it is, also in a callback of the garbage collector (SQLAlchemy has thousands in a
     sync's first second), where every exception is told and dropped: the command went on as if nobody had pressed a key. Such
-    an interrupt is said again (``sys.unraisablehook``). Dagster's own is known by its name: Dagster takes a second to import."""
+    an interrupt is said again (``sys.unraisablehook``). Dagster's own is known by its name: to import it takes a second."""
     before = sys.unraisablehook
 
     def say_again(lost: "sys.UnraisableHookArgs") -> None:
