@@ -91,6 +91,7 @@ def first_sync(helpdesk: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> P
         point_at(path, patches)
         add(helpdesk, "made")
         done("sync", "made")
+        assert done("queue", "made", "--json").json["queue"] == [], "whoever compares with it would blame another"
     return path
 
 
