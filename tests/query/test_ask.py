@@ -92,6 +92,13 @@ def kept(home: Home, session: str) -> list[Exchange]:
         return store.session(session, 100)
 
 
+def paid(home: Home) -> tuple[int, float]:
+    """Calls and US$ of answers so far: the tests of this file share a home, and come in any order."""
+    with home.companies.store(home.company(ID).id) as store:
+        lines = [line for line in store.ledger() if line.stage == "ask"]
+    return sum(line.calls for line in lines), sum(line.cost or 0 for line in lines)
+
+
 def cites(answer: str, *sources: str) -> dict[str, Any]:
     return {"answered": True, "answer": answer, "sources": list(sources or ("1",))}
 
@@ -154,14 +161,13 @@ def test_tier2_without_a_provider_gives_the_passages_themselves(asker: Asker) ->
 
 
 def test_tier2_answers_by_an_llm_that_cites(asker: Asker, llm: ChatServer, home: Home) -> None:
+    calls, cost = paid(home)
     llm.say = lambda _: cites("5일 전까지 승인을 받으시면 됩니다.")
     told = asker.ask(PARENTAL, now=NOW)
     assert (told.tier, told.answer, told.made_by) == (2, "5일 전까지 승인을 받으시면 됩니다.", "m-1 1")
     assert [one.doc_id for one in told.sources] == [RULE.regulation_id]
     asker.close()
-    with home.companies.store(home.company(ID).id) as store:
-        paid = [line for line in store.ledger() if line.stage == "ask"]
-    assert sum(line.calls for line in paid) == 1 and sum(line.cost or 0 for line in paid) == pytest.approx(0.002)
+    assert paid(home) == (calls + 1, pytest.approx(cost + 0.002))
 
 
 def test_tier2_personal_data_does_not_leave_and_comes_back(asker: Asker, llm: ChatServer) -> None:

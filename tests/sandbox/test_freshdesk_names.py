@@ -37,6 +37,18 @@ def test_custom_statuses_and_fields_have_numbers_names_and_labels(made: Client):
     assert made.put("tickets/1", {"status": 12}).status_code == 200
 
 
+def test_what_one_account_made_its_own_no_other_has_nor_the_same_one_after_a_reset(made: Client):
+    def statuses() -> set[str]:
+        (field,) = made.get("ticket_fields", type="default_status").json()
+        return set(field["choices"])
+
+    plain = statuses()
+    made.admin("options", custom=True)
+    assert statuses() > plain
+    made.admin("reset")
+    assert statuses() == plain
+
+
 def test_a_sandbox_can_begin_with_them():
     with Sandbox(["hanbit"], custom=True) as sandbox:
         client = Client(sandbox, "hanbit")
