@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +95,7 @@ def measure(folder: Path, home: Path, hits: int) -> float:
             write(export, tickets)
             run(home, "company", "add", company, "--platform", "export", "--path", str(export))
         outcome = json.loads(run(home, "sync", company, "--json"))
-        for asset, counts in outcome["assets"].items():
-            if counts["changed"]:
-                print(f"           {asset:20} {counts['changed']:6} changed {counts['seconds']:8.2f} s", flush=True)
+        tell(outcome["assets"])
         write(asked, questions[tenant])
         run(home, "search", company, "--batch", str(asked), "--out", str(found), "-k", str(hits))
         for answer in rows(found):
@@ -124,10 +122,19 @@ def ndcg(answer: Record, gold: Mapping[str, float]) -> float:
     return figures([document for document in answer["ranked"] if document != answer["query_id"]], gold).ndcg
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def tell(assets: Mapping[str, Record]) -> None:
+    """What a sync changed, and how long it took."""
+    for asset, counts in assets.items():
+        if counts["changed"]:
+            print(f"           {asset:22} {counts['changed']:6} changed {counts['seconds']:8.2f} s", flush=True)
+
+
+def command(description: str | None, names: Iterable[str], measure: Callable[[Path, Path, int], float]) -> None:
+    """The command of a measurement of these sets: ``measure`` takes a set's folder, a home, and how many hits to ask for."""
+    names = list(names)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--set", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--set", nargs="+", choices=names, default=names)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--hits", type=int, default=100)
     options = parser.parse_args()
@@ -140,4 +147,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(__doc__, SETS, measure)

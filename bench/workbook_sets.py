@@ -9,15 +9,13 @@ category where it is one). Regulations become three tabs: one row one article, i
 Belongs here: this measurement. Does not belong here: the data, or judging (``search_sets``).
 """
 
-import argparse
 import csv
 import json
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.search_sets import SETS, judgements, ndcg, question, rows, run, write
+from bench.search_sets import command, judgements, ndcg, question, rows, run, tell, write
 from domain.workbook_layout import CATEGORIES, FAQ, LAYOUT, REGULATIONS
 
 Record = dict[str, Any]
@@ -87,37 +85,12 @@ def measure(data: Path, home: Path, hits: int) -> float:
     asked, found = (home / f"{company}.{part}.jsonl" for part in ("asked", "found"))
     if not (home / f"{company}-workbook").exists():
         add(home, company, data.name, tabs_of(rows(data / "corpus.jsonl.gz")))
-    _tell(json.loads(run(home, "sync", company, "--json"))["assets"])
+    tell(json.loads(run(home, "sync", company, "--json"))["assets"])
     write(asked, (question(row) for row in rows(data / "queries.jsonl")))
     run(home, "search", company, "--in", kind, "--batch", str(asked), "--out", str(found), "-k", str(hits))
     gains = {answer["query_id"]: ndcg(answer, judged.get(answer["query_id"], {})) for answer in rows(found)}
     return sum(gains.get(query, 0.0) for query in judged) / len(judged)
 
 
-def _tell(assets: Mapping[str, Record]) -> None:
-    for asset, counts in assets.items():
-        if counts["changed"]:
-            print(f"           {asset:22} {counts['changed']:6} changed {counts['seconds']:8.2f} s", flush=True)
-
-
-def _shown(figures: Iterable[tuple[str, float]]) -> None:
-    for one, figure in figures:
-        aim = SETS[one]
-        print(f"{one:15s} nDCG@10 {figure:.4f}  aim > {aim:.2f}  {'met' if figure > aim else 'NOT met'}")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--set", nargs="+", choices=WORKBOOKS, default=list(WORKBOOKS))
-    parser.add_argument("--home", type=Path)
-    parser.add_argument("--hits", type=int, default=100)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        home: Path = options.home or Path(name)
-        home.mkdir(parents=True, exist_ok=True)
-        _shown([(one, measure(options.data / one, home, options.hits)) for one in options.set])
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, WORKBOOKS, measure)

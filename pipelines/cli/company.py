@@ -8,7 +8,7 @@ from rich.markup import escape
 from domain.company import PLATFORMS, SETTINGS, Company, company_id, read_setting
 from domain.errors import InputError
 from pipelines.cli.forget import report
-from pipelines.cli.keys import GivenKey, KeyEnv, KeyRef, KeyStdin, given_key, one_key, to_be_stored
+from pipelines.cli.keys import GivenKey, KeyEnv, KeyRef, KeyStdin, given_key, needed_key, one_key, to_be_stored
 from pipelines.cli.llm import batches_wait, refuse_in_use
 from pipelines.cli.output import Json, err, out, print_json, table
 
@@ -225,9 +225,7 @@ def regulations_key(
     settings = Settings()
     registry = Companies(settings)
     company = registry.get(id)
-    key = given_key(settings, company.id, key_env, key_stdin, key_ref)
-    if key is None:
-        raise one_key()
+    key = needed_key(settings, company.id, key_env, key_stdin, key_ref)
     with closing(Confluence(company.setting("regulation_site"), key.clear)) as source:
         places: dict[str, str] = company.setting("regulation_places")
         pages = {category: len(source.listing(place)) for category, place in places.items()}

@@ -54,6 +54,14 @@ def given_key(settings: "Settings", company: str, env: str | None, stdin: bool, 
     return GivenKey(secrets.open_secret(settings, reference, company, fresh=True), reference)
 
 
+def needed_key(settings: "Settings", company: str, env: str | None, stdin: bool, ref: str | None) -> GivenKey:
+    """The same where there must be one. Raises ``InputError`` when none was given, too."""
+    key = given_key(settings, company, env, stdin, ref)
+    if key is None:
+        raise one_key()
+    return key
+
+
 def one_key() -> InputError:
     return InputError(
         "an API key is needed, in one way.",

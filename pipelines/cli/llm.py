@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from domain.errors import CompanyBusy, InputError
 from domain.provider import OPENAI_URL, Provider, provider
-from pipelines.cli.keys import GivenKey, KeyEnv, KeyRef, KeyStdin, given_key, one_key, to_be_stored
+from pipelines.cli.keys import GivenKey, KeyEnv, KeyRef, KeyStdin, given_key, needed_key, one_key, to_be_stored
 from pipelines.cli.output import Json, err, out, print_json, table
 
 if TYPE_CHECKING:
@@ -197,9 +197,7 @@ def key(
     registry = Companies(settings)
     company = registry.get(id)
     wanted = _named(company, name)
-    given = given_key(settings, company.id, key_env, key_stdin, key_ref)
-    if given is None:
-        raise one_key()
+    given = needed_key(settings, company.id, key_env, key_stdin, key_ref)
     _, answered = _proved(registry, company, wanted, given.clear)
     _store(registry, company, wanted, given)
     if json:

@@ -83,9 +83,9 @@ def _births(connection: sa.Connection) -> None:
     make_views(connection)
 
 
-def _knowledge_base(connection: sa.Connection) -> None:
-    """Version 3: tables for ratings and for the knowledge base; tickets are found by their version."""
-    for table in ("ticket_ratings", "raw_kb", "kb_passages"):
+def _stages(connection: sa.Connection, *tables: str) -> None:
+    """Stage tables as versions 3 to 6 make them: not today's, which may have changed since."""
+    for table in tables:
         connection.exec_driver_sql(
             f"CREATE TABLE {table} (company_id VARCHAR NOT NULL, doc_id VARCHAR NOT NULL, seq BIGINT NOT NULL, "
             "content_hash TEXT, source_hash TEXT, made_by TEXT, payload TEXT, vector BLOB, deleted BOOLEAN NOT NULL, "
@@ -93,19 +93,18 @@ def _knowledge_base(connection: sa.Connection) -> None:
             "created_at TEXT DEFAULT '' NOT NULL, PRIMARY KEY (company_id, doc_id))"
         )
         connection.exec_driver_sql(f"CREATE UNIQUE INDEX {table}_seq ON {table} (company_id, seq)")
+
+
+def _knowledge_base(connection: sa.Connection) -> None:
+    """Version 3: tables for ratings and for the knowledge base; tickets are found by their version."""
+    _stages(connection, "ticket_ratings", "raw_kb", "kb_passages")
     connection.exec_driver_sql("CREATE INDEX raw_tickets_version ON raw_tickets (company_id, source_hash)")
     make_views(connection)
 
 
 def _paid_calls(connection: sa.Connection) -> None:
     """Version 4: summaries of articles, a ledger of what was paid, batches at a provider, and an order in the queue."""
-    connection.exec_driver_sql(
-        "CREATE TABLE kb_summaries (company_id VARCHAR NOT NULL, doc_id VARCHAR NOT NULL, seq BIGINT NOT NULL, "
-        "content_hash TEXT, source_hash TEXT, made_by TEXT, payload TEXT, vector BLOB, deleted BOOLEAN NOT NULL, "
-        "run_id TEXT NOT NULL, updated_at TEXT NOT NULL, id BIGINT DEFAULT '0' NOT NULL, "
-        "created_at TEXT DEFAULT '' NOT NULL, PRIMARY KEY (company_id, doc_id))"
-    )
-    connection.exec_driver_sql("CREATE UNIQUE INDEX kb_summaries_seq ON kb_summaries (company_id, seq)")
+    _stages(connection, "kb_summaries")
     connection.exec_driver_sql("ALTER TABLE queue ADD COLUMN priority BIGINT DEFAULT '0' NOT NULL")
     connection.exec_driver_sql("ALTER TABLE queue ADD COLUMN waits BOOLEAN DEFAULT 0 NOT NULL")
     connection.exec_driver_sql("ALTER TABLE paid ADD COLUMN data_type TEXT DEFAULT 'ticket' NOT NULL")
@@ -131,14 +130,7 @@ def _paid_calls(connection: sa.Connection) -> None:
 
 def _learning(connection: sa.Connection) -> None:
     """Version 5: articles have vectors and a collection; what was recommended, judged and reported is kept."""
-    for table in ("kb_embeddings", "kb_collection"):
-        connection.exec_driver_sql(
-            f"CREATE TABLE {table} (company_id VARCHAR NOT NULL, doc_id VARCHAR NOT NULL, seq BIGINT NOT NULL, "
-            "content_hash TEXT, source_hash TEXT, made_by TEXT, payload TEXT, vector BLOB, deleted BOOLEAN NOT NULL, "
-            "run_id TEXT NOT NULL, updated_at TEXT NOT NULL, id BIGINT DEFAULT '0' NOT NULL, "
-            "created_at TEXT DEFAULT '' NOT NULL, PRIMARY KEY (company_id, doc_id))"
-        )
-        connection.exec_driver_sql(f"CREATE UNIQUE INDEX {table}_seq ON {table} (company_id, seq)")
+    _stages(connection, "kb_embeddings", "kb_collection")
     connection.exec_driver_sql(
         "CREATE TABLE recommendations (company_id VARCHAR NOT NULL, recommendation_id VARCHAR NOT NULL, at TEXT NOT NULL, "
         "query TEXT NOT NULL, asked TEXT NOT NULL, hits TEXT NOT NULL, versions TEXT NOT NULL, "
@@ -158,19 +150,13 @@ def _learning(connection: sa.Connection) -> None:
 
 def _workbook(connection: sa.Connection) -> None:
     """Version 6: the workbook, its FAQ and regulations, conversations and dashboards."""
-    for table in (
+    _stages(
+        connection,
         *("workbook", "faq", "faq_keyword_index", "faq_embeddings", "faq_collection"),
         *("regulations", "regulation_passages", "regulation_embeddings", "regulation_collection", "contacts"),
         *("conversation_log", "conversation_archive", "operations_log", "daily_dashboard", "monthly_dashboard"),
         "faq_proposals",
-    ):
-        connection.exec_driver_sql(
-            f"CREATE TABLE {table} (company_id VARCHAR NOT NULL, doc_id VARCHAR NOT NULL, seq BIGINT NOT NULL, "
-            "content_hash TEXT, source_hash TEXT, made_by TEXT, payload TEXT, vector BLOB, deleted BOOLEAN NOT NULL, "
-            "run_id TEXT NOT NULL, updated_at TEXT NOT NULL, id BIGINT DEFAULT '0' NOT NULL, "
-            "created_at TEXT DEFAULT '' NOT NULL, PRIMARY KEY (company_id, doc_id))"
-        )
-        connection.exec_driver_sql(f"CREATE UNIQUE INDEX {table}_seq ON {table} (company_id, seq)")
+    )
     connection.exec_driver_sql(
         "CREATE TABLE exchanges (company_id VARCHAR NOT NULL, exchange_id VARCHAR NOT NULL, session_id VARCHAR NOT NULL, "
         "user_id TEXT NOT NULL, asked_at TEXT NOT NULL, said TEXT NOT NULL, PRIMARY KEY (company_id, exchange_id))"

@@ -61,16 +61,17 @@ def harmless(text: str, most: int) -> str:
 def make_tab(name: str, rows: Iterable[Sequence[str]], merged: Iterable[Area] = ()) -> Tab:
     """A tab of what was read: merged cells filled, empty rows and cells at the end left out, all rows equally wide. Raises
     ``SourceRefused`` where one cell far away would make that more than are read."""
-    kept, width, cells = list[list[str]](), 0, 0
+    kept, cells = list[list[str]](), 0
     for row in rows:
         kept.append(list(row[: _width(row)]))
-        width, cells = max(width, len(kept[-1])), cells + len(kept[-1])
+        cells += len(kept[-1])
         if cells > MOST_CELLS:
-            raise _reaches_far(name, len(kept), width)
+            raise _reaches_far(name, kept)
     while kept and all(cell in _NOTHING for cell in kept[-1]):
         kept.pop()
+    width = max(map(len, kept), default=0)
     if len(kept) * width > MOST_CELLS:
-        raise _reaches_far(name, len(kept), width)
+        raise _reaches_far(name, kept)
     for row in kept:
         row += [""] * (width - len(row))
     for area in merged:
@@ -78,9 +79,9 @@ def make_tab(name: str, rows: Iterable[Sequence[str]], merged: Iterable[Area] = 
     return Tab(name, kept)
 
 
-def _reaches_far(name: str, rows: int, width: int) -> SourceRefused:
+def _reaches_far(name: str, rows: Sequence[Sequence[str]]) -> SourceRefused:
     return SourceRefused(
-        f"The tab {name} reaches to row {rows:,} and to column {width:,}.",
+        f"The tab {name} reaches to row {len(rows):,} and to column {max(map(len, rows)):,}.",
         f"That is more than {MOST_CELLS:,} cells, empty ones included.",
         "Delete the rows below its table and the columns right of it (Ctrl+End shows the last), and save it.",
     )
